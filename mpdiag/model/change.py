@@ -1,0 +1,49 @@
+"""Declarative changes: what a finding would change, in terms that the replay understands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Send ``chunksize`` items of an origin in one message."""
+
+    origin: int
+    chunksize: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shed:
+    """So many bytes of an origin's every message go away (per task, mean); ``once`` bytes are sent to each worker."""
+
+    origin: int
+    role: Literal["argument", "callable", "result"]
+    bytes: float
+    once: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Serial:
+    """No processes at all: the work of these pools runs in the parent."""
+
+    pools: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeepPool:
+    """These pools become one: start-up and shutdown are paid once."""
+
+    pools: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuickStart:
+    """Every worker of these pools starts in ``seconds`` (launch to first task)."""
+
+    pools: tuple[int, ...]
+    seconds: float
+
+
+Change = Chunk | Shed | Serial | KeepPool | QuickStart

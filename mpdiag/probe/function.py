@@ -1,0 +1,82 @@
+"""The user's function behind what a pool sends: partials and bound methods unwrapped. Runs no code of the program."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+DEPTH = 8
+"""Layers of wrapping looked through."""
+
+
+class _Sample:
+    def method(self) -> None:
+        """Be a bound method, for its type."""
+
+
+FUNCTION = type(_Sample.method)
+METHOD = type(_Sample().method)
+
+
+def is_partial(called: Any) -> bool:
+    """Whether this is a ``functools.partial``; without functools imported nothing is."""
+    functools = sys.modules.get("functools")
+    return functools is not None and isinstance(called, functools.partial)
+
+
+def unwrap(called: Any) -> Any:
+    """The innermost callable under partials and bound methods."""
+    for _ in range(DEPTH):
+        if is_partial(called):
+            called = called.func
+        elif isinstance(called, METHOD):
+            called = called.__func__
+        else:
+            break
+    return called
+
+
+def name(called: Any) -> str:
+    """``module:qualname`` of the user's function behind ``called``; for a callable instance, of its class."""
+    inner = unwrap(called)
+    if not isinstance(inner, (FUNCTION, type, type(len))):
+        inner = type(inner)
+    return f"{inner.__module__ or '?'}:{inner.__qualname__}"
+
+
+def parameters(called: Any) -> tuple[str, ...]:
+    """Names of the positional parameters of the function that ``called`` ends in; empty where unknown."""
+    inner = unwrap(called)
+    if not isinstance(inner, FUNCTION):
+        return ()
+    code = inner.__code__  # type: ignore[attr-defined]
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+    return names
+
+
+def filled(called: Any) -> int:
+    """Positional parameters that are taken before an item's own: partials' arguments and ``self``."""
+    count = 0
+    for _ in range(DEPTH):
+        if is_partial(called):
+            count += len(called.args)
+            called = called.func
+        elif isinstance(called, METHOD):
+            return count + 1
+        else:
+            break
+    return count
+
+
+def state(owner: Any) -> dict[str, Any]:
+    """The instance attributes of ``owner`` as they lie there; empty for functions, classes and slotted objects."""
+    if isinstance(owner, (FUNCTION, type)):
+        return {}
+    try:
+        found = object.__getattribute__(owner, "__dict__")
+    except AttributeError:
+        return {}
+    return found if type(found) is dict else {}

@@ -1,0 +1,168 @@
+"""One pool in its parent: which job comes from which line, and the live, exact counts of what was sent and collected.
+
+Shared by ``Pool`` and ``ProcessPoolExecutor``. Submissions come from any thread, sending and collecting from one thread
+each: a live counter has one writer, so no lock is needed.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import time
+from time import perf_counter_ns
+
+from mpdiag.probe import function, parts
+from mpdiag.probe.site import Sites
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
+
+    from mpdiag.probe.session import Session
+
+
+class Entry:
+    """One origin's numbers: ``words[sent]`` and ``words[collected]`` are the first of their live counters."""
+
+    __slots__ = ("callable", "collected", "collected_words", "number", "sent", "sent_words", "share")
+
+    def __init__(self, number: int, sent: tuple[memoryview, int], collected: tuple[memoryview, int]) -> None:
+        """Hold the places of origin ``number``."""
+        self.number = number
+        self.sent_words, self.sent = sent
+        self.collected_words, self.collected = collected
+        self.callable = 0.0
+        """Estimated bytes of a small message that are its callable."""
+        self.share = 0.0
+        """The callable's share of a large message, as last looked into."""
+
+
+class Ledger:
+    """The books of one pool."""
+
+    __slots__ = (
+        "_created",
+        "_creator",
+        "_entries",
+        "_opened",
+        "began_to_end",
+        "broken",
+        "channel",
+        "ending",
+        "live",
+        "number",
+        "parts",
+        "pending",
+        "plan",
+        "recorder",
+        "session",
+        "site",
+        "sites",
+        "sized",
+    )
+
+    def __init__(self, session: Session, channel: int, frame: FrameType | None) -> None:
+        """Open the books of the pool whose task pipe has inode ``channel``, made by the user's line above ``frame``.
+
+        Raises RuntimeError when this process cannot record.
+        """
+        recorder = session.recorder
+        if recorder is None:
+            raise RuntimeError
+        self.session = session
+        self.recorder = recorder
+        self.channel = channel
+        self.number = recorder.text(f"pool {channel}")
+        self._creator = _thread.get_ident()
+        self._created = (perf_counter_ns(), self._creator_cpu())
+        self._opened = False
+        self.sites = Sites(recorder)
+        self.parts = parts.Ledger(recorder)
+        self.plan = recorder.plan()
+        """Shared by the sending and the collecting thread: only the latter sees the clock at every task."""
+        self.broken = False
+        self.ending = False
+        self.began_to_end = 0
+        self.sized: dict[int, tuple[int, int]] = {}
+        """Job -> items and chunk size of a map call, until its first task is sent."""
+        self.pending: dict[int, tuple[int, str, int]] = {}
+        """Job -> site, method and time of its submission, until its first task is sent."""
+        self.live: dict[int, Entry] = {}
+        """Job -> its entry, until its last result is collected."""
+        self._entries: dict[Any, Entry] = {}
+        self.site = self.sites.caller(frame)[0]
+
+    def opened(self, workers: int, maxtasks: int, method: str, initializer: Any, flags: int = 0) -> None:
+        """Record the pool: its workers have been started."""
+        created, cpu = self._created
+        text = self.recorder.text
+        name = "" if initializer is None else function.name(initializer)
+        self._opened = True
+        self.recorder.put(
+            "pool",
+            created,
+            perf_counter_ns(),
+            self.channel,
+            self.number,
+            self.site,
+            workers,
+            maxtasks,
+            text(method),
+            text(name),
+            cpu,
+            flags=flags,
+        )
+
+    def closed(self, begin: int) -> None:
+        """Record, once, that the pool has ended just now and began to end at ``begin``."""
+        if self._opened:
+            self._opened = False
+            self.recorder.put("pool_end", begin, perf_counter_ns(), self.number, self._creator_cpu())
+
+    def _creator_cpu(self) -> int:
+        """CPU time of the thread that made the pool (ns), 0 where it cannot be asked for from here."""
+        if _thread.get_ident() == self._creator:
+            return time.thread_time_ns()
+        # Another thread's clock may be read only while that thread surely lives, as the main thread does.
+        main = getattr(sys.modules.get("threading"), "_main_thread", None)
+        if main is None or main.ident != self._creator:
+            return 0
+        return time.clock_gettime_ns(time.pthread_getcpuclockid(self._creator))
+
+    def submitted(self, job: int, frame: FrameType | None) -> None:
+        """Note that ``job`` was submitted now, by the user's line above ``frame``."""
+        site, method = self.sites.caller(frame)
+        self.pending[job] = (site, method, perf_counter_ns())
+
+    def open(self, job: int, called: Any) -> tuple[Entry, int]:
+        """The entry of ``job``, which calls ``called``, and when it was submitted; IndexError when nothing fits."""
+        site, method, submitted = self.pending.pop(job, (0, "", 0))
+        # A function is recognised by its code; what else is called must not be kept alive here, so by name.
+        key = called.__code__ if isinstance(called, function.FUNCTION) else function.name(called)  # type: ignore[attr-defined]
+        entry = self._entries.get((site, method, key))
+        if entry is None:
+            entry = self._entries[site, method, key] = self._origin(site, method, called)
+        self.live[job] = entry
+        length, chunksize = self.sized.pop(job, (0, 0))
+        if length or method.startswith("imap"):
+            self.recorder.put("job", submitted, job, entry.number, length, chunksize)
+        return entry, submitted
+
+    def _origin(self, site: int, method: str, called: Any) -> Entry:
+        recorder = self.recorder
+        name = function.name(called)
+        number = recorder.text(f"origin {self.number} {site} {method} {name}")
+        recorder.put("origin", number, self.number, site, recorder.text(name), recorder.text(method))
+        sent = recorder.live("sent", 0, 0, 0, 0, self.number, number)
+        collected = recorder.live("collected", 0, 0, 0, 0, self.number, number)
+        if sent is None or collected is None:
+            raise IndexError
+        entry = Entry(number, sent, collected)
+        entry.callable = parts.reference_size(called)
+        return entry
+
+    def fail(self, hook: str, error: BaseException) -> None:
+        """Stop recording this pool; the program goes on, the report names the loss."""
+        self.broken = True
+        self.session.fail(hook, error)

@@ -1,0 +1,88 @@
+"""The recorder: a segment with the probe's own account, and the guard around everything a hook does."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns, thread_time_ns
+
+from mpdiag.probe.sampling import Plan
+from mpdiag.wire.format import CAUSES, HEADER_SIZE
+from mpdiag.wire.segment import LIMIT, PACKERS, SegmentWriter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
+ROUNDS = 8
+"""Repetitions of the unit-cost measurement at start: about 20 us in all."""
+LOOKS_FREE = 2_000_000
+"""Nanoseconds for looking into large messages that every process may spend before its budget counts."""
+LOOKS_SHARE = 0.25
+"""The part of the budget that looking into large messages may use."""
+
+
+class Recorder(SegmentWriter):
+    """Writes this process's records and knows what an event costs here."""
+
+    __slots__ = ("_cost", "_looked", "_opened", "budget", "timed_ns")
+
+    def __init__(
+        self,
+        directory: str,
+        birth: tuple[str, dict[str, int | bytes]],
+        budget: float,
+        clock: Callable[[], int] = perf_counter_ns,
+    ) -> None:
+        """Map the segment of this process; OSError when that cannot be had."""
+        super().__init__(directory, CAUSES.index("unknown"), birth)
+        self.budget = budget
+        self._looked = 0
+        self._opened = clock()
+        counted, self.timed_ns = self._unit_costs(clock)
+        self._cost = self.live("cost", 0, 0, counted, self.timed_ns)
+
+    def _unit_costs(self, clock: Callable[[], int]) -> tuple[float, float]:
+        """Nanoseconds of a counted and of a timed event: their statements, the fastest of a few rounds here."""
+        words, first = self.chunk.words, HEADER_SIZE // 8
+        pack, buffer = PACKERS["cost"], self.chunk.buffer
+        counted = timed = 1 << 30
+        for _ in range(ROUNDS):
+            begin = clock()
+            words[first] += 1
+            words[first + 1] += 1
+            words[first + 2] += 1
+            middle = clock()
+            for _ in range(4):
+                clock()
+            thread_time_ns()
+            thread_time_ns()
+            pack(buffer, HEADER_SIZE, 0, 0, 0, 0, 0, 0, 0)
+            end = clock()
+            counted = min(counted, middle - begin)
+            timed = min(timed, end - middle)
+        # What surrounds these statements (tests, closures, calls) costs about as much again; bench_overhead --events.
+        return counted * 1.5, timed * 1.5
+
+    def may_look(self, now: int) -> bool:
+        """Whether the budget allows to look into one more large message."""
+        return self._looked < LOOKS_FREE + self.budget * LOOKS_SHARE * (now - self._opened)
+
+    @property
+    def pressure(self) -> float:
+        """How much more sparingly to time because the trace grows: 1 for a small one, without bound near its limit."""
+        return LIMIT / max(LIMIT - self.total, 1)
+
+    def plan(self) -> Plan:
+        """A sampling plan for one thread."""
+        return Plan(self.budget, self.timed_ns)
+
+    def spent(self, nanoseconds: int) -> None:
+        """Book time used for looking into a large message."""
+        self._looked += nanoseconds
+        if self._cost is not None:
+            words, index = self._cost
+            words[index] = self._looked
+            words[index + 1] = self.dropped
+
+    def loss(self, what: str, why: str) -> None:
+        """Record that something could not be recorded."""
+        self.put("loss", perf_counter_ns(), 1, self.text(what), self.text(why))

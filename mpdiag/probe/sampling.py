@@ -1,0 +1,67 @@
+"""Which tasks are timed: all of them while the budget allows, then one in 2**k, chosen by the task's own number.
+
+Parent and worker apply the same hash with their own k, so the side that times fewer tasks times a subset of what the
+other one times, and the two sides' records meet. Multiplying by an odd constant near 2**32 divided by the golden ratio
+spreads consecutive numbers evenly (Knuth, TAOCP vol. 3, 6.4), so one task in 2**k is timed whatever the order.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+
+JOB_FACTOR = 0x85EBCA6B
+INDEX_FACTOR = 0x9E3779B1
+MASK = 0xFFFFFFFF
+ALL = 1 << 32
+
+BURST = 32
+"""Timed events between two looks at the clock; also what a new plan spends freely."""
+SHARE = 0.5
+"""The part of the budget that timing may use; counting and looking into large messages take the rest."""
+LARGEST_SHIFT = 24
+
+
+class Plan:
+    """The sampling of one side: task (job, index) is timed when ``((job * JOB_FACTOR) ^ (index * INDEX_FACTOR)) &
+    MASK < limit``; callers write the test out, since a call would cost as much as the rest of counting.
+    """
+
+    __slots__ = ("_left", "_since", "_window", "limit", "shift", "until")
+
+    def __init__(self, budget: float, timed_ns: float) -> None:
+        """Allow events of ``timed_ns`` each up to a share ``budget`` of the time."""
+        self._window = int(BURST * timed_ns / max(budget * SHARE, 1e-6))
+        self._left = float(BURST)
+        self._since = perf_counter_ns()
+        self.shift = 0
+        self.limit = ALL
+        self.until = self._since + 4 * self._window
+        """When this clock is reached without ``spend`` having adapted, tasks have become rarer: call ``relax``."""
+
+    def relax(self, now: int) -> None:
+        """Time more tasks again: the rate fell, so that the present window takes too long to fill."""
+        if self.shift:
+            self.shift -= 1
+            self.limit = ALL >> self.shift
+        self._left = float(BURST)
+        self._since = now
+        self.until = now + 4 * self._window
+
+    def spend(self, now: int, events: float, pressure: float) -> None:
+        """Account for ``events`` timed events' worth of work at clock ``now``, and adapt.
+
+        ``pressure`` (1 or more) stretches the window as the trace grows, so that its size stays bounded.
+        """
+        self._left -= events
+        if self._left > 0:
+            return
+        used = BURST - self._left
+        ratio = (now - self._since) / (self._window * pressure * used / BURST)
+        if ratio < 1:
+            self.shift = min(self.shift + (2 if ratio < 0.25 else 1), LARGEST_SHIFT)  # noqa: PLR2004
+        elif ratio > 2 and self.shift:  # noqa: PLR2004 - below half the budget: time twice as many
+            self.shift -= 1
+        self.limit = ALL >> self.shift
+        self._left = float(BURST)
+        self._since = now
+        self.until = now + 4 * int(self._window * pressure)

@@ -1,0 +1,102 @@
+"""The probe's one session in this process: where to record, and what has gone wrong.
+
+``recorder`` opens the memory-mapped segment when something is first recorded, so that a process which never uses
+multiprocessing pays for a 512-byte header only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import perf_counter_ns, time_ns
+
+from mpdiag.probe.patch import Patches
+from mpdiag.wire import header
+from mpdiag.wire.format import CAUSES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from mpdiag.probe.recorder import Recorder
+
+current: Session | None = None
+"""The session of this process: the only state the probe keeps in a global."""
+
+
+class Session:
+    """One process's recording; a forked child turns the inherited one into its own."""
+
+    def __init__(self, directory: str, budget: float) -> None:
+        """Record into run directory ``directory``, spending at most ``budget`` (a share of wall time) on timings."""
+        self.directory = directory
+        self.budget = budget
+        self.uid = b""
+        self.birth: tuple[str, dict[str, int | bytes]] | None = None
+        self.targets: list[tuple[Any, Callable[..., None]]] = []
+        """(function, overlay): what to do in a child whose Process target is that function."""
+        self.children: list[Callable[[], None]] = []
+        """What runtimes must forget in a forked child."""
+        self.patches = Patches()
+        self.faults: dict[str, str] = {}
+        self._recorder: Recorder | None = None
+        self._kept: list[Recorder] = []
+
+    def born(self, cause: str) -> None:
+        """Write this process's header. A full disk or a missing directory leaves the process without a record."""
+        parent, self.uid = self.uid, os.urandom(8)
+        pid, now = os.getpid(), perf_counter_ns()
+        head = header.fields(CAUSES.index(cause), pid, now, self.uid)
+        head.update(
+            ppid=os.getppid(), parent_uid=parent, python=sys.hexversion, time_ns=time_ns(), argv=_command_line()
+        )
+        name = header.identity(pid, now, self.uid)
+        self.birth = None
+        try:
+            header.create(self.directory, name, 0, header.encode(**head))
+        except OSError:
+            return  # the supervisor sees a process without a record and reports the loss
+        self.birth = (name, head)
+
+    def forked(self) -> None:
+        """Begin anew in a forked child: its own file, before any other Python code runs."""
+        try:
+            if self._recorder is not None:
+                self._kept.append(self._recorder)  # its memory map must never go, see wire.segment
+                self._recorder = None
+            self.faults.clear()
+            for forget in self.children:
+                forget()
+            self.born("fork")
+        except Exception as error:  # noqa: BLE001 - an exception here would be printed by the interpreter
+            self.fail("fork", error)
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The open recorder, or None where it could not be opened or has been switched off."""
+        if self._recorder is None and self.birth is not None:
+            from mpdiag.probe.recorder import Recorder
+
+            try:
+                self._recorder = Recorder(self.directory, self.birth, self.budget)
+            except (OSError, ValueError):
+                self.birth = None  # no room, no rights, no descriptors: the supervisor reports the loss
+        return self._recorder
+
+    def fail(self, hook: str, error: BaseException) -> None:
+        """Record that a hook failed (once each): a loss in the report, never an exception in the program."""
+        if hook in self.faults:
+            return
+        self.faults[hook] = type(error).__name__
+        try:
+            recorder = self.recorder
+            if recorder is not None:
+                recorder.loss(hook, f"{type(error).__name__}: {error}")
+        except Exception:  # noqa: BLE001 - the record of the failure failed: the fault is kept in self.faults
+            self.birth = None
+
+
+def _command_line() -> bytes:
+    arguments = getattr(sys, "orig_argv", None) or getattr(sys, "argv", [])
+    return " ".join(arguments).encode("utf-8", "backslashreplace")

@@ -1,0 +1,51 @@
+"""The user's line behind a call: the first frame outside the standard library and the pool libraries."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+    from mpdiag.probe.recorder import Recorder
+
+LIBRARIES = frozenset({"mpdiag", "joblib", "loky"})
+"""Top-level packages whose frames are never the user's, beside the standard library."""
+
+
+class Sites:
+    """Finds call sites for one recorder; every (code, instruction) is resolved once."""
+
+    __slots__ = ("_known", "_recorder", "_standard")
+
+    def __init__(self, recorder: Recorder) -> None:
+        """Intern sites into ``recorder``."""
+        self._recorder = recorder
+        # Keyed by id and not by code object, whose hash walks all its constants; the value keeps the code alive.
+        self._known: dict[tuple[int, int], tuple[CodeType, int]] = {}
+        self._standard = getattr(sys, "stdlib_module_names", frozenset({"multiprocessing", "concurrent", "asyncio"}))
+
+    def caller(self, frame: FrameType | None) -> tuple[int, str]:
+        """Number of the user's site at or above ``frame`` (0 for none), and the library function that it called."""
+        called = ""
+        known = self._known
+        while frame is not None:
+            code = frame.f_code
+            entry = known.get((id(code), frame.f_lasti))
+            number = self._resolve(frame) if entry is None else entry[1]
+            if number:
+                return number, called
+            called = code.co_name if code.co_name[0] not in "<_" else called
+            frame = frame.f_back
+        return 0, called
+
+    def _resolve(self, frame: FrameType) -> int:
+        code = frame.f_code
+        root = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        number = 0
+        if root not in LIBRARIES and root not in self._standard:
+            function = getattr(code, "co_qualname", code.co_name)
+            number = self._recorder.site(code.co_filename, frame.f_lineno, function)
+        self._known[id(code), frame.f_lasti] = (code, number)
+        return number

@@ -1,0 +1,246 @@
+"""The worker's task loop: overlays on the two queues it was given, counting every task and timing the sampled ones.
+
+``get`` and ``put`` are set on the queue instances in the worker's own process, before its loop binds them: the loop, its
+frames and its tracebacks stay the program's. Each runs the stages of the queue's own method one by one, because bytes
+and times lie between them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from struct import Struct
+from time import perf_counter_ns, process_time_ns, thread_time_ns
+
+from mpdiag.probe.parts import LARGE, Part
+from mpdiag.probe.parts import Ledger as Parts
+from mpdiag.probe.sampling import INDEX_FACTOR, JOB_FACTOR, MASK
+from mpdiag.wire.format import FLAGS, FORMATS, NUMBER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from mpdiag.probe.recorder import Recorder
+    from mpdiag.probe.session import Session
+
+PACK = Struct(FORMATS["work"]).pack_into
+KIND = NUMBER["work"]
+FAILED = FLAGS["failed"]
+
+
+class Dialect:
+    """How one kind of pool talks: which queue its tasks come through, and how tasks and results are numbered."""
+
+    def __init__(
+        self,
+        queue: str,
+        take: Callable[[Any], Callable[[], bytes]],
+        key: Callable[[Any], tuple[int, int]],
+        outcome: Callable[[Any], tuple[bool, Any]],
+    ) -> None:
+        """``queue`` is the class in multiprocessing.queues; ``outcome`` gives (failed, value) of a result."""
+        self.queue = queue
+        self.take = take
+        self.key = key
+        self.outcome = outcome
+
+    def fits(self, incoming: Any, outgoing: Any) -> bool:
+        """Whether these are the standard library's own queues, whose stages we know."""
+        queues: Any = sys.modules["multiprocessing.queues"]
+        expected = getattr(queues, self.queue)
+        return (
+            getattr(type(incoming), "get", None) is expected.get
+            and type(outgoing) is queues.SimpleQueue
+            and hasattr(incoming, "_reader")
+        )
+
+
+def overlay(session: Session, incoming: Any, outgoing: Any, dialect: Dialect) -> None:
+    """Make the worker of this process record what it takes from ``incoming`` and puts into ``outgoing``."""
+    recorder = session.recorder
+    if recorder is None or not hasattr(incoming, "_reader"):
+        return
+    if not dialect.fits(incoming, outgoing):
+        session.fail("worker with its own kind of queue", TypeError(type(incoming).__qualname__))
+        return
+    channel = os.fstat(incoming._reader.fileno()).st_ino
+    counters = recorder.live("worked", 0, 0, 0, 0, channel)
+    if counters is not None:
+        loop = Loop(session, recorder, counters)
+        incoming.get = loop.getter(incoming, dialect)
+        outgoing.put = loop.putter(outgoing, dialect)
+
+
+class Loop:
+    """One worker's loop: its counters, and the task under way if that is timed."""
+
+    def __init__(
+        self,
+        session: Session,
+        recorder: Recorder,
+        counters: tuple[memoryview, int],
+        clock: Callable[[], int] = perf_counter_ns,
+    ) -> None:
+        """Count into ``counters``, record into ``recorder``."""
+        self.session = session
+        self.recorder = recorder
+        self.words, self.first = counters
+        self.clock = clock
+        self.plan = recorder.plan()
+        self.parts = Parts(recorder)
+        self.broken = False
+        self.pending: tuple[int, int, int, int, int, int, int] | None = None
+        """Of the timed task under way: job, index, bytes, asked, read, unpickled, thread CPU."""
+
+    def fail(self, error: BaseException) -> None:
+        """Stop recording tasks here; the loop goes on."""
+        self.broken = True
+        self.session.fail("worker loop", error)
+
+    def getter(self, queue: Any, dialect: Dialect) -> Callable[..., Any]:
+        """What replaces ``queue.get``."""
+        original, take, key = queue.get, dialect.take(queue), dialect.key
+        clock, plan, words, first = self.clock, self.plan, self.words, self.first
+        queues: Any = sys.modules["multiprocessing.queues"]
+        started = False
+
+        def get(block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002 - Queue.get's own
+            nonlocal started
+            if self.broken or timeout is not None or not block:
+                return original(block, timeout) if timeout is not None or not block else original()
+            if not started:
+                started = True
+                self.recorder.put("first", clock(), process_time_ns())
+            asked = clock()
+            data = take()
+            read = clock()
+            if read > plan.until:
+                plan.relax(read)
+            task = queues._ForkingPickler.loads(data)
+            if task is None:
+                return None
+            try:
+                job, index = key(task)
+                size = len(data)
+                words[first] += 1
+                words[first + 1] += size
+                if (job * JOB_FACTOR ^ index * INDEX_FACTOR) & MASK < plan.limit:
+                    loaded = clock()
+                    self.pending = (job, index, size, asked, read, loaded, thread_time_ns())
+            except Exception as error:  # noqa: BLE001 - nothing of ours may reach the loop
+                self.fail(error)
+            return task
+
+        return get
+
+    def putter(self, queue: Any, dialect: Dialect) -> Callable[[Any], None]:
+        """What replaces ``queue.put``."""
+        original, send, lock = queue.put, queue._writer.send_bytes, queue._wlock
+        clock, words, first = self.clock, self.words, self.first
+        queues: Any = sys.modules["multiprocessing.queues"]
+        ended, cpu = 0, 0
+
+        def put(item: Any) -> None:
+            nonlocal ended, cpu
+            if type(item) is int or self.broken:  # an executor's worker says goodbye with its pid
+                original(item)
+                return
+            pending = self.pending
+            if pending is not None and not ended:  # a result that could not be pickled comes here a second time
+                ended = clock()
+                cpu = thread_time_ns() - pending[6]
+            data = queues._ForkingPickler.dumps(item)
+            dumped = clock() if pending is not None else 0
+            if lock is None:
+                send(data)
+            else:
+                with lock:
+                    send(data)
+            try:
+                size = len(data)
+                words[first + 2] += 1
+                words[first + 3] += size
+                if pending is not None:
+                    self.pending = None
+                    self._record(pending, (ended, dumped, clock()), (cpu, size), dialect.outcome(item)[0])
+                    ended = 0
+                if size >= LARGE:
+                    self._look_into(dialect.key(item), dialect.outcome(item)[1], size)
+            except Exception as error:  # noqa: BLE001 - nothing of ours may reach the loop
+                self.fail(error)
+
+        return put
+
+    def _record(
+        self,
+        pending: tuple[int, int, int, int, int, int, int],
+        stamps: tuple[int, int, int],
+        costs: tuple[int, int],
+        failed: bool,  # noqa: FBT001
+    ) -> None:
+        job, index, received, asked, read, loaded, _ = pending
+        ended, dumped, written = stamps
+        cpu, size = costs
+        recorder, plan = self.recorder, self.plan
+        chunk, offset = recorder.slot()
+        PACK(
+            chunk.buffer,
+            offset,
+            asked,
+            read - asked,
+            loaded - read,
+            ended - loaded,
+            dumped - ended,
+            written - dumped,
+            cpu,
+            job,
+            index,
+            received,
+            size,
+            FAILED if failed else 0,
+            plan.shift,
+            KIND,
+        )
+        plan.spend(written, 1.0, recorder.pressure)
+
+    def _look_into(self, task: tuple[int, int], value: Any, size: int) -> None:
+        began = self.clock()
+        recorder = self.recorder
+        if recorder.may_look(began):
+            self.parts.write([Part("result", "return value", value)], 0.0, size, (0, *task), 1)
+            recorder.spent(self.clock() - began)
+
+
+def _take_simple(queue: Any) -> Callable[[], bytes]:
+    lock, receive = queue._rlock, queue._reader.recv_bytes
+
+    def take() -> bytes:
+        with lock:
+            data: bytes = receive()
+        return data
+
+    return take
+
+
+def _take_bounded(queue: Any) -> Callable[[], bytes]:
+    lock, receive, release = queue._rlock, queue._recv_bytes, queue._sem.release
+
+    def take() -> bytes:
+        with lock:
+            data: bytes = receive()
+        release()
+        return data
+
+    return take
+
+
+POOL = Dialect("SimpleQueue", _take_simple, lambda item: item[:2], lambda item: (not item[2][0], item[2][1]))
+EXECUTOR = Dialect(
+    "Queue",
+    _take_bounded,
+    lambda item: (0, item.work_id),
+    lambda item: (item.exception is not None, item.result),
+)
+"""``key`` serves tasks and results alike: both carry their number in the same place."""

@@ -1,0 +1,69 @@
+"""Creating a segment file and its header with nothing but ``os`` and ``int.to_bytes``.
+
+Every Python process of the run does this at start-up, also those that never use multiprocessing, so it must not import
+even ``struct``. ``encode`` and ``decode`` come from the one table in ``format.py``.
+"""
+
+from __future__ import annotations
+
+import os
+
+from mpdiag.wire.format import HEADER_FIELDS, HEADER_SIZE, MAGIC, SLOT_SIZE, VERSION
+
+
+def encode(**values: int | bytes) -> bytes:
+    """The header as ``HEADER_SIZE`` bytes; missing fields are zero, long bytes are cut."""
+    parts = []
+    for name, size, kind in HEADER_FIELDS:
+        value = values.get(name, 0 if kind == "int" else b"")
+        if isinstance(value, int):
+            parts.append((value & ((1 << 8 * size) - 1)).to_bytes(size, "little"))
+        else:
+            parts.append(value[:size].ljust(size, b"\0"))
+    return b"".join(parts).ljust(HEADER_SIZE, b"\0")
+
+
+def decode(data: bytes) -> dict[str, int | bytes]:
+    """The header's fields from (at least) ``HEADER_SIZE`` bytes; bytes fields without their padding."""
+    fields: dict[str, int | bytes] = {}
+    position = 0
+    for name, size, kind in HEADER_FIELDS:
+        raw = data[position : position + size]
+        fields[name] = int.from_bytes(raw, "little") if kind == "int" else raw
+        position += size
+    argv = fields["argv"]
+    fields["argv"] = argv.rstrip(b"\0") if isinstance(argv, bytes) else b""
+    return fields
+
+
+def identity(pid: int, perf_ns: int, uid: bytes) -> str:
+    """The part of a segment's file name that names the process: unique in a run even when a pid is used again."""
+    return f"{pid}-{perf_ns:x}-{uid.hex()}"
+
+
+def create(directory: str, name: str, chunk: int, header: bytes) -> str:
+    """Create a segment file that holds only its header; return its path.
+
+    Raises OSError (disk full, directory gone, no rights, no file descriptors left).
+    """
+    path = f"{directory}/segments/{name}.{chunk}.seg"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.write(descriptor, header)
+    finally:
+        os.close(descriptor)
+    return path
+
+
+def fields(cause: int, pid: int, perf_ns: int, uid: bytes) -> dict[str, int | bytes]:
+    """The header's fields that every segment has alike."""
+    return {
+        "magic": MAGIC,
+        "version": VERSION,
+        "slot_size": SLOT_SIZE,
+        "header_size": HEADER_SIZE,
+        "cause": cause,
+        "pid": pid,
+        "perf_ns": perf_ns,
+        "uid": uid,
+    }
