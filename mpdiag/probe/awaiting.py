@@ -26,6 +26,19 @@ RUNTIMES = {
 """Module of the program -> module of ``mpdiag.probe.runtimes`` whose ``install(module, session)`` patches it."""
 
 
+class compiled:  # noqa: N801 - a context manager
+    """Lets the probe's own modules be cached as bytecode, whatever the program wants for its own: 7 ms a process."""
+
+    def __enter__(self) -> None:
+        """Allow writing bytecode."""
+        self._before = sys.dont_write_bytecode
+        sys.dont_write_bytecode = False
+
+    def __exit__(self, *_: object) -> None:
+        """Set it as it was."""
+        sys.dont_write_bytecode = self._before
+
+
 def install(session: Session) -> None:
     """Install the runtimes of what is imported already, and await the rest."""
     awaited = {}
@@ -40,9 +53,10 @@ def install(session: Session) -> None:
 
 def _apply(runtime: str, module: ModuleType, session: Session) -> None:
     try:
-        name = "mpdiag.probe.runtimes." + runtime
-        __import__(name)
-        sys.modules[name].install(module, session)
+        with compiled():
+            # With a fromlist, so that the import does not look for a top-level mpdiag, which the program may not have.
+            installed = __import__("mpdiag.probe.runtimes." + runtime, fromlist=["install"])
+        installed.install(module, session)
     except Exception as error:  # noqa: BLE001 - an unpatched module still works; the loss is reported
         session.fail("install " + runtime, error)
 

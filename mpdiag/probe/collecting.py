@@ -61,4 +61,4 @@ class Collector:
             KIND,
         )
         self.opened = (chunk.buffer, offset, loaded)
-        self.plan.spend(loaded, 1.0, ledger.recorder.pressure)
+        self.plan.spend(loaded)

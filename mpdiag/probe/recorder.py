@@ -73,7 +73,7 @@ class Recorder(SegmentWriter):
 
     def plan(self) -> Plan:
         """A sampling plan for one thread."""
-        return Plan(self.budget, self.timed_ns)
+        return Plan(self)
 
     def spent(self, nanoseconds: int) -> None:
         """Book time used for looking into a large message."""

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from time import perf_counter_ns
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mpdiag.probe.recorder import Recorder
+
 JOB_FACTOR = 0x85EBCA6B
 INDEX_FACTOR = 0x9E3779B1
 MASK = 0xFFFFFFFF
@@ -26,12 +30,13 @@ class Plan:
     MASK < limit``; callers write the test out, since a call would cost as much as the rest of counting.
     """
 
-    __slots__ = ("_left", "_since", "_window", "limit", "shift", "until")
+    __slots__ = ("_left", "_recorder", "_since", "_window", "limit", "shift", "until")
 
-    def __init__(self, budget: float, timed_ns: float) -> None:
-        """Allow events of ``timed_ns`` each up to a share ``budget`` of the time."""
-        self._window = int(BURST * timed_ns / max(budget * SHARE, 1e-6))
-        self._left = float(BURST)
+    def __init__(self, recorder: Recorder) -> None:
+        """Allow timed events up to a share of the recorder's budget of the time."""
+        self._recorder = recorder
+        self._window = int(BURST * recorder.timed_ns / max(recorder.budget * SHARE, 1e-6))
+        self._left = BURST
         self._since = perf_counter_ns()
         self.shift = 0
         self.limit = ALL
@@ -43,25 +48,23 @@ class Plan:
         if self.shift:
             self.shift -= 1
             self.limit = ALL >> self.shift
-        self._left = float(BURST)
+        self._left = BURST
         self._since = now
         self.until = now + 4 * self._window
 
-    def spend(self, now: int, events: float, pressure: float) -> None:
-        """Account for ``events`` timed events' worth of work at clock ``now``, and adapt.
-
-        ``pressure`` (1 or more) stretches the window as the trace grows, so that its size stays bounded.
-        """
-        self._left -= events
+    def spend(self, now: int) -> None:
+        """Account for one timed event at clock ``now``, and adapt."""
+        self._left -= 1
         if self._left > 0:
             return
-        used = BURST - self._left
-        ratio = (now - self._since) / (self._window * pressure * used / BURST)
+        # The window stretches as the trace grows, so that its size stays bounded.
+        pressure = self._recorder.pressure
+        ratio = (now - self._since) / (self._window * pressure)
         if ratio < 1:
             self.shift = min(self.shift + (2 if ratio < 0.25 else 1), LARGEST_SHIFT)  # noqa: PLR2004
         elif ratio > 2 and self.shift:  # noqa: PLR2004 - below half the budget: time twice as many
             self.shift -= 1
         self.limit = ALL >> self.shift
-        self._left = float(BURST)
+        self._left = BURST
         self._since = now
         self.until = now + 4 * int(self._window * pressure)

@@ -80,7 +80,7 @@ class Sender:
             KIND,
         )
         self.gap = (chunk.buffer, offset, written)
-        self.plan.spend(written, 1.0, self.ledger.recorder.pressure)
+        self.plan.spend(written)
 
     def look_into(self, call: Call, task: tuple[int, int], size: int) -> float:
         """Record the parts of a large message while the budget allows; the callable's estimated bytes."""

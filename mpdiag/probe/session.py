@@ -10,15 +10,14 @@ import os
 import sys
 from time import perf_counter_ns, time_ns
 
-from mpdiag.probe.patch import Patches
 from mpdiag.wire import header
-from mpdiag.wire.format import CAUSES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from mpdiag.probe.patch import Patches
     from mpdiag.probe.recorder import Recorder
 
 current: Session | None = None
@@ -38,7 +37,7 @@ class Session:
         """(function, overlay): what to do in a child whose Process target is that function."""
         self.children: list[Callable[[], None]] = []
         """What runtimes must forget in a forked child."""
-        self.patches = Patches()
+        self._patches: Patches | None = None
         self.faults: dict[str, str] = {}
         self._recorder: Recorder | None = None
         self._kept: list[Recorder] = []
@@ -47,7 +46,7 @@ class Session:
         """Write this process's header. A full disk or a missing directory leaves the process without a record."""
         parent, self.uid = self.uid, os.urandom(8)
         pid, now = os.getpid(), perf_counter_ns()
-        head = header.fields(CAUSES.index(cause), pid, now, self.uid)
+        head = header.fields(header.CAUSES.index(cause), pid, now, self.uid)
         head.update(
             ppid=os.getppid(), parent_uid=parent, python=sys.hexversion, time_ns=time_ns(), argv=_command_line()
         )
@@ -71,6 +70,15 @@ class Session:
             self.born("fork")
         except Exception as error:  # noqa: BLE001 - an exception here would be printed by the interpreter
             self.fail("fork", error)
+
+    @property
+    def patches(self) -> Patches:
+        """The patches made here."""
+        if self._patches is None:
+            from mpdiag.probe.patch import Patches
+
+            self._patches = Patches()
+        return self._patches
 
     @property
     def recorder(self) -> Recorder | None:

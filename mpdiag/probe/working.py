@@ -31,20 +31,13 @@ FAILED = FLAGS["failed"]
 
 
 class Dialect:
-    """How one kind of pool talks: which queue its tasks come through, and how tasks and results are numbered."""
+    """How one kind of pool talks: which queue its tasks come through, and how a task's bytes are taken from it."""
 
-    def __init__(
-        self,
-        queue: str,
-        take: Callable[[Any], Callable[[], bytes]],
-        key: Callable[[Any], tuple[int, int]],
-        outcome: Callable[[Any], tuple[bool, Any]],
-    ) -> None:
-        """``queue`` is the class in multiprocessing.queues; ``outcome`` gives (failed, value) of a result."""
+    def __init__(self, queue: str, take: Callable[[Any], Callable[[], bytes]], *, numbered: bool) -> None:
+        """``queue`` is the class in multiprocessing.queues; ``numbered`` tasks and results begin with job and index."""
         self.queue = queue
         self.take = take
-        self.key = key
-        self.outcome = outcome
+        self.numbered = numbered
 
     def fits(self, incoming: Any, outgoing: Any) -> bool:
         """Whether these are the standard library's own queues, whose stages we know."""
@@ -55,6 +48,10 @@ class Dialect:
             and type(outgoing) is queues.SimpleQueue
             and hasattr(incoming, "_reader")
         )
+
+    def result(self, item: Any) -> tuple[tuple[int, int], Any]:
+        """The number of a result's task, (job, index), and its value."""
+        return (item[:2], item[2][1]) if self.numbered else ((0, item.work_id), item.result)
 
 
 def overlay(session: Session, incoming: Any, outgoing: Any, dialect: Dialect) -> None:
@@ -101,17 +98,17 @@ class Loop:
 
     def getter(self, queue: Any, dialect: Dialect) -> Callable[..., Any]:
         """What replaces ``queue.get``."""
-        original, take, key = queue.get, dialect.take(queue), dialect.key
+        original, take, numbered = queue.get, dialect.take(queue), dialect.numbered
         clock, plan, words, first = self.clock, self.plan, self.words, self.first
+        second = first + 1
         queues: Any = sys.modules["multiprocessing.queues"]
-        started = False
+        taken = received = 0
 
         def get(block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002 - Queue.get's own
-            nonlocal started
+            nonlocal taken, received
             if self.broken or timeout is not None or not block:
                 return original(block, timeout) if timeout is not None or not block else original()
-            if not started:
-                started = True
+            if not taken:
                 self.recorder.put("first", clock(), process_time_ns())
             asked = clock()
             data = take()
@@ -122,13 +119,15 @@ class Loop:
             if task is None:
                 return None
             try:
-                job, index = key(task)
+                if numbered:
+                    job, index = task[0], task[1]
+                else:
+                    job, index = 0, task.work_id
                 size = len(data)
-                words[first] += 1
-                words[first + 1] += size
+                words[first] = taken = taken + 1
+                words[second] = received = received + size
                 if (job * JOB_FACTOR ^ index * INDEX_FACTOR) & MASK < plan.limit:
-                    loaded = clock()
-                    self.pending = (job, index, size, asked, read, loaded, thread_time_ns())
+                    self.pending = (job, index, size, asked, read, clock(), thread_time_ns())
             except Exception as error:  # noqa: BLE001 - nothing of ours may reach the loop
                 self.fail(error)
             return task
@@ -138,21 +137,22 @@ class Loop:
     def putter(self, queue: Any, dialect: Dialect) -> Callable[[Any], None]:
         """What replaces ``queue.put``."""
         original, send, lock = queue.put, queue._writer.send_bytes, queue._wlock
-        clock, words, first = self.clock, self.words, self.first
+        clock, words, third, fourth = self.clock, self.words, self.first + 2, self.first + 3
+        numbered, record = dialect.numbered, self._record
         queues: Any = sys.modules["multiprocessing.queues"]
-        ended, cpu = 0, 0
+        ended = cpu = done = sent = 0
 
         def put(item: Any) -> None:
-            nonlocal ended, cpu
+            nonlocal ended, cpu, done, sent
             if type(item) is int or self.broken:  # an executor's worker says goodbye with its pid
                 original(item)
                 return
             pending = self.pending
             if pending is not None and not ended:  # a result that could not be pickled comes here a second time
+                cpu = thread_time_ns()
                 ended = clock()
-                cpu = thread_time_ns() - pending[6]
             data = queues._ForkingPickler.dumps(item)
-            dumped = clock() if pending is not None else 0
+            dumped = clock() if ended else 0
             if lock is None:
                 send(data)
             else:
@@ -160,31 +160,33 @@ class Loop:
                     send(data)
             try:
                 size = len(data)
-                words[first + 2] += 1
-                words[first + 3] += size
+                words[third] = done = done + 1
+                words[fourth] = sent = sent + size
                 if pending is not None:
+                    failed = not item[2][0] if numbered else item.exception is not None
+                    record(pending, ended, dumped, clock(), cpu, size, FAILED if failed else 0)
                     self.pending = None
-                    self._record(pending, (ended, dumped, clock()), (cpu, size), dialect.outcome(item)[0])
                     ended = 0
                 if size >= LARGE:
-                    self._look_into(dialect.key(item), dialect.outcome(item)[1], size)
+                    self._look_into(*dialect.result(item), size)
             except Exception as error:  # noqa: BLE001 - nothing of ours may reach the loop
                 self.fail(error)
 
         return put
 
-    def _record(
+    def _record(  # noqa: PLR0913 - positional and flat: this is the hot path
         self,
         pending: tuple[int, int, int, int, int, int, int],
-        stamps: tuple[int, int, int],
-        costs: tuple[int, int],
-        failed: bool,  # noqa: FBT001
+        ended: int,
+        dumped: int,
+        written: int,
+        cpu: int,
+        size: int,
+        flags: int,
     ) -> None:
-        job, index, received, asked, read, loaded, _ = pending
-        ended, dumped, written = stamps
-        cpu, size = costs
-        recorder, plan = self.recorder, self.plan
-        chunk, offset = recorder.slot()
+        job, index, received, asked, read, loaded, before = pending
+        plan = self.plan
+        chunk, offset = self.recorder.slot()
         PACK(
             chunk.buffer,
             offset,
@@ -194,16 +196,16 @@ class Loop:
             ended - loaded,
             dumped - ended,
             written - dumped,
-            cpu,
+            cpu - before,
             job,
             index,
             received,
             size,
-            FAILED if failed else 0,
+            flags,
             plan.shift,
             KIND,
         )
-        plan.spend(written, 1.0, recorder.pressure)
+        plan.spend(written)
 
     def _look_into(self, task: tuple[int, int], value: Any, size: int) -> None:
         began = self.clock()
@@ -236,11 +238,5 @@ def _take_bounded(queue: Any) -> Callable[[], bytes]:
     return take
 
 
-POOL = Dialect("SimpleQueue", _take_simple, lambda item: item[:2], lambda item: (not item[2][0], item[2][1]))
-EXECUTOR = Dialect(
-    "Queue",
-    _take_bounded,
-    lambda item: (0, item.work_id),
-    lambda item: (item.exception is not None, item.result),
-)
-"""``key`` serves tasks and results alike: both carry their number in the same place."""
+POOL = Dialect("SimpleQueue", _take_simple, numbered=True)
+EXECUTOR = Dialect("Queue", _take_bounded, numbered=False)

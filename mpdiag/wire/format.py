@@ -13,37 +13,17 @@ This module is imported inside the user's processes: standard library only, and 
 
 from __future__ import annotations
 
-MAGIC = b"MPDIAG\r\n"
-VERSION = 1
+from mpdiag.wire.header import CAUSES as CAUSES
+from mpdiag.wire.header import HEADER_FIELDS as HEADER_FIELDS
+from mpdiag.wire.header import HEADER_SIZE as HEADER_SIZE
+from mpdiag.wire.header import MAGIC as MAGIC
+from mpdiag.wire.header import SLOT_SIZE as SLOT_SIZE
+from mpdiag.wire.header import VERSION as VERSION
 
-SLOT_SIZE = 64
-HEADER_SIZE = 512
 TEXT_BYTES = 48
 """Bytes of text that one ``text`` slot carries."""
 TEXT_LIMIT = 1024
 """Longer names are cut here: a hostile 10 kB name must not fill a trace."""
-
-HEADER_FIELDS = (
-    # name, bytes, "int" (little endian, unsigned) | "bytes" (zero padded)
-    ("magic", 8, "bytes"),
-    ("version", 2, "int"),
-    ("slot_size", 2, "int"),
-    ("header_size", 2, "int"),
-    ("cause", 2, "int"),
-    ("pid", 4, "int"),
-    ("ppid", 4, "int"),
-    ("uid", 8, "bytes"),
-    ("parent_uid", 8, "bytes"),
-    ("chunk", 4, "int"),
-    ("python", 4, "int"),
-    ("perf_ns", 8, "int"),
-    ("time_ns", 8, "int"),
-    ("argv", 384, "bytes"),
-)
-"""What the first bytes of every segment say; ``python`` is ``sys.hexversion``, ``chunk`` counts a process's files."""
-
-CAUSES = ("unknown", "root", "exec", "fork", "spawn", "forkserver", "supervisor")
-"""How a process came to be; the header's ``cause`` is an index into this."""
 
 ROLES = ("program", "worker", "forkserver", "resource tracker", "manager")
 

@@ -1,14 +1,40 @@
 """Creating a segment file and its header with nothing but ``os`` and ``int.to_bytes``.
 
 Every Python process of the run does this at start-up, also those that never use multiprocessing, so it must not import
-even ``struct``. ``encode`` and ``decode`` come from the one table in ``format.py``.
+even ``struct``; the header therefore stands here, the records in ``format.py``.
 """
 
 from __future__ import annotations
 
 import os
 
-from mpdiag.wire.format import HEADER_FIELDS, HEADER_SIZE, MAGIC, SLOT_SIZE, VERSION
+MAGIC = b"MPDIAG\r\n"
+VERSION = 1
+
+SLOT_SIZE = 64
+HEADER_SIZE = 512
+
+HEADER_FIELDS = (
+    # name, bytes, "int" (little endian, unsigned) | "bytes" (zero padded)
+    ("magic", 8, "bytes"),
+    ("version", 2, "int"),
+    ("slot_size", 2, "int"),
+    ("header_size", 2, "int"),
+    ("cause", 2, "int"),
+    ("pid", 4, "int"),
+    ("ppid", 4, "int"),
+    ("uid", 8, "bytes"),
+    ("parent_uid", 8, "bytes"),
+    ("chunk", 4, "int"),
+    ("python", 4, "int"),
+    ("perf_ns", 8, "int"),
+    ("time_ns", 8, "int"),
+    ("argv", 384, "bytes"),
+)
+"""What the first bytes of every segment say; ``python`` is ``sys.hexversion``, ``chunk`` counts a process's files."""
+
+CAUSES = ("unknown", "root", "exec", "fork", "spawn", "forkserver", "supervisor")
+"""How a process came to be; the header's ``cause`` is an index into this."""
 
 
 def encode(**values: int | bytes) -> bytes:
