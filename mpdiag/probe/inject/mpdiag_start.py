@@ -14,10 +14,10 @@ def start():
             note.write("Python %d.%d.%d is too old to be instrumented (3.9 or newer)\n" % sys.version_info[:3])
         return
     # The probe is loaded from where it lies, under packages made here: a top-level one that exists only meanwhile, so
-    # that neither sys.path nor a later "import mpdiag" of the program's sees anything of it, and two whose empty
+    # that neither sys.path nor a later "import mpdiag" of the program's sees anything of it, and three whose empty
     # __init__ files need not be read.
     home = os.path.dirname(os.path.dirname(here))
-    for name in ("mpdiag", "mpdiag.probe", "mpdiag.wire"):
+    for name in ("mpdiag", "mpdiag.probe", "mpdiag.probe.runtimes", "mpdiag.wire"):
         package = type(sys)(name)
         package.__path__ = [home + name[6:].replace(".", "/")]
         sys.modules[name] = package
