@@ -84,9 +84,11 @@ class Session:
     def recorder(self) -> Recorder | None:
         """The open recorder, or None where it could not be opened or has been switched off."""
         if self._recorder is None and self.birth is not None:
-            from mpdiag.probe.recorder import Recorder
+            from mpdiag.probe import awaiting
 
             try:
+                with awaiting.loading():
+                    from mpdiag.probe.recorder import Recorder
                 self._recorder = Recorder(self.directory, self.birth, self.budget)
             except (OSError, ValueError):
                 self.birth = None  # no room, no rights, no descriptors: the supervisor reports the loss
