@@ -57,7 +57,7 @@ def install(session: Session) -> None:
             awaited[name] = runtime
         else:
             _apply(runtime, module, session)
-    sys.meta_path.insert(0, Finder(awaited, session))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Finder(awaited, session))
 
 
 def _apply(runtime: str, module: ModuleType, session: Session) -> None:
@@ -65,7 +65,7 @@ def _apply(runtime: str, module: ModuleType, session: Session) -> None:
         with loading():
             installed = __import__("mpdiag.probe.runtimes." + runtime, fromlist=["install"])
         installed.install(module, session)
-    except Exception as error:  # noqa: BLE001 - an unpatched module still works; the loss is reported
+    except Exception as error:  # an unpatched module still works; the loss is reported
         session.fail("install " + runtime, error)
 
 
@@ -104,7 +104,7 @@ class Finder:
             if runtime is not None:
                 _apply(runtime, module, self._session)
             if not self._awaited and self in sys.meta_path:
-                sys.meta_path.remove(self)  # type: ignore[arg-type]
+                sys.meta_path.remove(self)
 
         try:
             loader.exec_module = exec_module

@@ -1,7 +1,7 @@
 """From the environment to a running probe, in well under a millisecond and without ever raising.
 
-Imports nothing that the interpreter does not have already: no ``struct``, no ``mmap``, no multiprocessing. It writes the
-process's header, sees to forked children, and waits for the program to import what there is to patch.
+Imports nothing that the interpreter does not have already: no ``struct``, no ``mmap``, no multiprocessing. It writes
+the process's header, sees to forked children, and waits for the program to import what there is to patch.
 """
 
 from __future__ import annotations

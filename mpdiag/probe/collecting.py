@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
 from struct import Struct
 from time import perf_counter_ns
 
+from mpdiag.probe.sampling import INDEX_FACTOR, JOB_FACTOR, MASK
 from mpdiag.wire.format import FORMATS, NUMBER
 
 TYPE_CHECKING = False
@@ -62,3 +65,75 @@ class Collector:
         )
         self.opened = (chunk.buffer, offset, loaded)
         self.plan.spend(loaded)
+
+
+def counted(ledger: Ledger, get: Any, cache: Any) -> Callable[[], Any]:
+    """``get`` of a ``Pool``'s result handler with counting; ``get`` itself where it is not ``Connection.recv``.
+
+    ``cache`` holds the jobs that wait for results.
+    """
+    connection: Any = sys.modules["multiprocessing.connection"]
+    reader: Any = getattr(get, "__self__", None)
+    if type(reader) is not connection.Connection or get.__func__ is not connection._ConnectionBase.recv:
+        ledger.fail("pool with its own kind of queue", TypeError(type(reader).__qualname__))
+        return get  # type: ignore[no-any-return]
+    collector = Collector(ledger)
+    receive = receiver(reader, collector, numbered=True)
+    live = ledger.live
+    last = -1
+
+    def counting_get() -> Any:
+        nonlocal last
+        if collector.opened is not None:
+            collector.handled()
+        if last not in cache:
+            live.pop(last, None)
+        task = receive()
+        if task is not None:
+            last = task[0]
+        return task
+
+    return counting_get
+
+
+def receiver(reader: Any, collector: Collector, *, numbered: bool) -> Callable[[], Any]:
+    """What stands for ``reader.recv``, its stages run one by one.
+
+    It receives results that begin with their job and index when ``numbered``, else an executor's result items. Holds the connection weakly: it must close when its owner lets it go.
+    """
+    held = weakref.ref(reader)
+    connection: Any = sys.modules["multiprocessing.connection"]
+    ledger, plan, clock, live = collector.ledger, collector.plan, collector.clock, collector.ledger.live
+
+    def recv() -> Any:
+        source: Any = held()
+        source._check_closed()
+        source._check_readable()
+        buffer = source._recv_bytes()
+        arrived = clock()
+        if arrived > plan.until:
+            plan.relax(arrived)
+        data = buffer.getbuffer()
+        item = connection._ForkingPickler.loads(data)
+        if item is None or type(item) is int or ledger.broken:  # a sentinel, or a worker's goodbye with its pid
+            return item
+        try:
+            if numbered:
+                job, index, outcome = item
+                entry, failed = live.get(job), not outcome[0]
+            else:
+                job, index = 0, item.work_id
+                entry, failed = live.pop(index, None), item.exception is not None
+            if entry is not None:
+                words, first, size = entry.collected_words, entry.collected, len(data)
+                words[first] += 1
+                words[first + 1] += size
+                if failed:
+                    words[first + 2] += 1
+                if (job * JOB_FACTOR ^ index * INDEX_FACTOR) & MASK < plan.limit:
+                    collector.timed(arrived, (job, index), size, entry)
+        except Exception as error:
+            ledger.fail("collecting", error)
+        return item
+
+    return recv

@@ -74,7 +74,7 @@ def _counting_send(send: Callable[[Any], None], buffer: Buffer, sender: Sender, 
         try:  # before the call goes out: its result may be back before this thread goes on
             call = _call(item, module)
             entry = sender.switch(item.work_id, call.function)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             ledger.fail("executor sending", error)
             send(data)
             return
@@ -91,7 +91,7 @@ def _counting_send(send: Callable[[Any], None], buffer: Buffer, sender: Sender, 
                 sender.timed((began, dumped, dumped + written - began_writing), task, size, call)
             elif size >= LARGE:
                 sender.look_into(call, task, size)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             ledger.fail("executor sending", error)
 
     return counting_send

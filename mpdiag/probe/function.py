@@ -17,8 +17,8 @@ class _Sample:
         """Be a bound method, for its type."""
 
 
-FUNCTION = type(_Sample.method)
-METHOD = type(_Sample().method)
+FUNCTION: Any = type(_Sample.method)
+METHOD: Any = type(_Sample().method)
 
 
 def is_partial(called: Any) -> bool:
@@ -52,7 +52,7 @@ def parameters(called: Any) -> tuple[str, ...]:
     inner = unwrap(called)
     if not isinstance(inner, FUNCTION):
         return ()
-    code = inner.__code__  # type: ignore[attr-defined]
+    code = inner.__code__
     names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
     return names
 

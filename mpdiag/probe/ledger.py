@@ -139,7 +139,7 @@ class Ledger:
         """The entry of ``job``, which calls ``called``, and when it was submitted; IndexError when nothing fits."""
         site, method, submitted = self.pending.pop(job, (0, "", 0))
         # A function is recognised by its code; what else is called must not be kept alive here, so by name.
-        key = called.__code__ if isinstance(called, function.FUNCTION) else function.name(called)  # type: ignore[attr-defined]
+        key = called.__code__ if isinstance(called, function.FUNCTION) else function.name(called)
         entry = self._entries.get((site, method, key))
         if entry is None:
             entry = self._entries[site, method, key] = self._origin(site, method, called)

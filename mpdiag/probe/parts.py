@@ -1,4 +1,4 @@
-"""What a large message is made of: which argument or captured state, of what type, how many bytes, sent before or not."""
+"""What a large message is made of: which argument or captured state, what type, how many bytes, sent before or not."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def type_name(value: Any) -> str:
 
 
 def captured(called: Any) -> Iterator[Part]:
-    """The state that travels with a callable: a partial's bound arguments, a bound method's or instance's attributes."""
+    """The state that travels with a callable: a partial's bound arguments, a method's or instance's attributes."""
     names = function.parameters(called)
     while function.is_partial(called):
         for position, value in enumerate(called.args):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from collections.abc import Callable
+    from typing import Any
 
 KEPT = ("__module__", "__name__", "__qualname__", "__doc__")
 """Pickling by reference, ``inspect`` and tracebacks must see the original's names."""
+
 
 def disguise(wrapper: Any, original: Any) -> Any:
     """Give ``wrapper`` the names of ``original``, as ``functools.wraps`` would, without importing functools."""

@@ -10,7 +10,7 @@ from mpdiag.wire.segment import LIMIT, PACKERS, SegmentWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from collections.abc import Callable
 
 ROUNDS = 8
 """Repetitions of the unit-cost measurement at start: about 20 us in all."""

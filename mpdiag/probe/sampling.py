@@ -26,8 +26,10 @@ LARGEST_SHIFT = 24
 
 
 class Plan:
-    """The sampling of one side: task (job, index) is timed when ``((job * JOB_FACTOR) ^ (index * INDEX_FACTOR)) &
-    MASK < limit``; callers write the test out, since a call would cost as much as the rest of counting.
+    """The sampling of one side.
+
+    Task (job, index) is timed when ``((job * JOB_FACTOR) ^ (index * INDEX_FACTOR)) & MASK < limit``. Callers write the
+    test out, since a call would cost as much as the rest of counting.
     """
 
     __slots__ = ("_left", "_recorder", "_since", "_window", "limit", "shift", "until")

@@ -68,7 +68,7 @@ class Session:
             for forget in self.children:
                 forget()
             self.born("fork")
-        except Exception as error:  # noqa: BLE001 - an exception here would be printed by the interpreter
+        except Exception as error:  # an exception here would be printed by the interpreter
             self.fail("fork", error)
 
     @property
@@ -103,7 +103,7 @@ class Session:
             recorder = self.recorder
             if recorder is not None:
                 recorder.loss(hook, f"{type(error).__name__}: {error}")
-        except Exception:  # noqa: BLE001 - the record of the failure failed: the fault is kept in self.faults
+        except Exception:  # the record of the failure failed: the fault is kept in self.faults
             self.birth = None
 
 

@@ -1,7 +1,7 @@
 """How big an object will be when pickled, and a digest of its content, without pickling it a second time.
 
-Only exact built-in types and buffers are looked into, a bounded sample of them, so that no code of the program runs. The
-estimate is good to some ten percent and is scaled to the measured payload later; the digest covers the sample.
+Only exact built-in types and buffers are looked into, a bounded sample of them, so that no code of the program runs.
+The estimate is good to some ten percent and is scaled to the measured payload later; the digest covers the sample.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from mpdiag.probe.function import state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 SAMPLE = 16
@@ -104,5 +105,11 @@ def _text(value: str) -> float:
     return len(value) * (1.0 if value.isascii() else 2.0) + (2.0 if len(value) < 256 else 5.0)  # noqa: PLR2004
 
 
-SCALARS = {int: _integer, float: lambda _: 9.0, str: _text, bool: lambda _: 1.0, type(None): lambda _: 1.0}
+SCALARS: dict[type, Callable[[Any], float]] = {
+    int: _integer,
+    float: lambda _: 9.0,
+    str: _text,
+    bool: lambda _: 1.0,
+    type(None): lambda _: 1.0,
+}
 """Exact scalar types: their pickled bytes (protocol 4, measured against pickle.dumps in the tests)."""

@@ -1,7 +1,7 @@
 """The worker's task loop: overlays on the two queues it was given, counting every task and timing the sampled ones.
 
-``get`` and ``put`` are set on the queue instances in the worker's own process, before its loop binds them: the loop, its
-frames and its tracebacks stay the program's. Each runs the stages of the queue's own method one by one, because bytes
+``get`` and ``put`` are set on the queue instances in the worker's own process, before its loop binds them: the loop,
+its frames and its tracebacks stay the program's. Each runs the stages of the queue's own method one by one, because bytes
 and times lie between them.
 """
 
@@ -128,7 +128,7 @@ class Loop:
                 words[second] = received = received + size
                 if (job * JOB_FACTOR ^ index * INDEX_FACTOR) & MASK < plan.limit:
                     self.pending = (job, index, size, asked, read, clock(), thread_time_ns())
-            except Exception as error:  # noqa: BLE001 - nothing of ours may reach the loop
+            except Exception as error:  # nothing of ours may reach the loop
                 self.fail(error)
             return task
 
@@ -169,7 +169,7 @@ class Loop:
                     ended = 0
                 if size >= LARGE:
                     self._look_into(*dialect.result(item), size)
-            except Exception as error:  # noqa: BLE001 - nothing of ours may reach the loop
+            except Exception as error:  # nothing of ours may reach the loop
                 self.fail(error)
 
         return put

@@ -6,19 +6,34 @@ writer died half-way still reads as kind 0, empty. ``tally`` records are *live*:
 
 The struct layout (writer), the numpy dtype (reader), the text dump and the documentation all come from ``KINDS``.
 Everything is little endian. Times are nanoseconds of ``time.perf_counter_ns`` (CLOCK_MONOTONIC on Linux, one clock for
-all processes); a duration is a float32 number of nanoseconds (relative precision 6e-8), which keeps a record in one slot.
+all processes); a duration is a float32 number of nanoseconds (relative precision 6e-8), so that a record fits one slot.
 
 This module is imported inside the user's processes: standard library only, and nothing of it that is not light.
 """
 
 from __future__ import annotations
 
-from mpdiag.wire.header import CAUSES as CAUSES
-from mpdiag.wire.header import HEADER_FIELDS as HEADER_FIELDS
-from mpdiag.wire.header import HEADER_SIZE as HEADER_SIZE
-from mpdiag.wire.header import MAGIC as MAGIC
-from mpdiag.wire.header import SLOT_SIZE as SLOT_SIZE
-from mpdiag.wire.header import VERSION as VERSION
+from mpdiag.wire.header import CAUSES, HEADER_FIELDS, HEADER_SIZE, MAGIC, SLOT_SIZE, VERSION
+
+__all__ = [
+    "CAUSES",
+    "COMMIT_OFFSET",
+    "FLAGS",
+    "FORMATS",
+    "HEADER_FIELDS",
+    "HEADER_SIZE",
+    "KINDS",
+    "MAGIC",
+    "NUMBER",
+    "ROLES",
+    "SLOT_SIZE",
+    "STRUCT_CODES",
+    "TEXT_BYTES",
+    "TEXT_LIMIT",
+    "TYPE_CODES",
+    "VERSION",
+    "struct_format",
+]
 
 TEXT_BYTES = 48
 """Bytes of text that one ``text`` slot carries."""
@@ -83,7 +98,8 @@ KINDS = (
                        ("origin", "origin")),
      "live, parent: all results read so far for an origin (exact)"),
     (17, "part", (("bytes", "u8"), ("payload", "u8"), ("digest", "u8"), ("seen", "u8"), ("origin", "origin"),
-                  ("role", "text"), ("name", "text"), ("type", "text"), ("items", "u4"), ("job", "u4"), ("index", "u4")),
+                  ("role", "text"), ("name", "text"), ("type", "text"), ("items", "u4"), ("job", "u4"),
+                  ("index", "u4")),
      "one part of a large message of task (job, index): role (argument, callable or result), its name, type, estimated"
      " bytes of the payload, and a digest that recurs (in this process) when the same content is sent again, seen"
      " times so far; a worker does not know origins and writes 0"),
@@ -99,8 +115,10 @@ KINDS = (
      "supervisor: the target ended with this wait status; CPU of the whole tree (ns), peak resident bytes"),
 )
 # fmt: on
-"""Every kind of record. A slot is the fields packed without gaps, zeros up to byte 60, then flags u1, weight u1 (log2 of
-the tasks this record stands for), kind u2."""
+"""Every kind of record.
+
+A slot is the fields packed without gaps, zeros up to byte 60, then flags u1, weight u1 (log2 of the tasks that this
+record stands for), kind u2."""
 
 COMMIT_OFFSET = SLOT_SIZE - 4
 

@@ -12,4 +12,4 @@ except Exception:
 sys.dont_write_bytecode = write
 sys.modules.pop("mpdiag_start", None)
 del sys.modules["sitecustomize"], write, sys
-import sitecustomize  # noqa
+import sitecustomize  # noqa: E402

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-import weakref
 from time import perf_counter_ns
 
 from mpdiag.probe import feeding, working
-from mpdiag.probe.collecting import Collector
+from mpdiag.probe.collecting import Collector, receiver
 from mpdiag.probe.ledger import Ledger
-from mpdiag.probe.sampling import INDEX_FACTOR, MASK
 from mpdiag.wire.format import FLAGS
 
 TYPE_CHECKING = False
@@ -49,7 +47,8 @@ class Executors:
         replace(manager, "run", self._run)
         replace(manager, "join_executor_internals", self._ending)
         replace(manager, "process_result_item", self._process_result_item)
-        replace(sys.modules["multiprocessing.queues"].Queue, "_feed", self._feed)  # type: ignore[attr-defined]
+        queues: Any = sys.modules["multiprocessing.queues"]
+        replace(queues.Queue, "_feed", self._feed)
 
     def _forget(self) -> None:
         self.ledgers.clear()
@@ -66,7 +65,7 @@ class Executors:
                 self.ledgers.pop(id(queue), None)  # an earlier executor's, at the same address
                 channel = os.fstat(queue._reader.fileno()).st_ino
                 self.ledgers[id(queue)] = Ledger(self.session, channel, sys._getframe(1))
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 self.session.fail("executor creation", error)
 
         return __init__
@@ -78,7 +77,7 @@ class Executors:
                 ledger = self.ledgers.get(id(executor._call_queue))
                 if ledger is not None:
                     self._begin(ledger, executor, sys._getframe(1))
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 self.session.fail("executor start", error)
 
         return __init__
@@ -93,7 +92,7 @@ class Executors:
         def counting_put(work_id: Any, *args: Any, **kwargs: Any) -> None:
             try:
                 submitted(work_id, getframe(1))
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 ledger.fail("executor submission", error)
             put(work_id, *args, **kwargs)
 
@@ -103,7 +102,7 @@ class Executors:
         collector = Collector(ledger)
         self.collectors[id(executor._call_queue)] = collector
         reader = executor._result_queue._reader
-        reader.recv = _counting_recv(reader, collector)
+        reader.recv = receiver(reader, collector, numbered=False)
 
     def _feed(self, original: Callable[..., None]) -> Callable[..., None]:
         def _feed(*args: Any) -> None:
@@ -112,7 +111,7 @@ class Executors:
                 ledger = self.ledgers.get(id(owner)) if owner is not None else None
                 if ledger is not None:
                     args = feeding.counted(ledger, self.module, args)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 self.session.fail("executor feeder", error)
             owner = None
             original(*args)
@@ -126,7 +125,7 @@ class Executors:
                 collector = self.collectors.get(id(manager.call_queue))
                 if collector is not None and collector.opened is not None:
                     collector.handled()
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 self.session.fail("executor result", error)
 
         return process_result_item
@@ -156,38 +155,3 @@ class Executors:
 
 def _owner(argument: Any) -> Any:
     return getattr(argument, "__self__", None)
-
-
-def _counting_recv(reader: Any, collector: Collector) -> Callable[[], Any]:
-    """What replaces ``reader.recv``; holds the connection weakly, which must close when the executor lets it go."""
-    held = weakref.ref(reader)
-    connection: Any = sys.modules["multiprocessing.connection"]
-    ledger, plan, clock, live = collector.ledger, collector.plan, collector.clock, collector.ledger.live
-
-    def recv() -> Any:
-        source = held()
-        source._check_closed()
-        source._check_readable()
-        buffer = source._recv_bytes()
-        arrived = clock()
-        if arrived > plan.until:
-            plan.relax(arrived)
-        data = buffer.getbuffer()
-        item = connection._ForkingPickler.loads(data)
-        if type(item) is int or ledger.broken:
-            return item
-        try:
-            entry = live.pop(item.work_id, None)
-            if entry is not None:
-                words, first, size = entry.collected_words, entry.collected, len(data)
-                words[first] += 1
-                words[first + 1] += size
-                if item.exception is not None:
-                    words[first + 2] += 1
-                if item.work_id * INDEX_FACTOR & MASK < plan.limit:
-                    collector.timed(arrived, (0, item.work_id), size, entry)
-        except Exception as error:  # noqa: BLE001
-            ledger.fail("executor collecting", error)
-        return item
-
-    return recv

@@ -29,7 +29,7 @@ def install(module: ModuleType, session: Session) -> None:
                 frame = sys._getframe(1)
                 if frame.f_code.co_name == "__init__":
                     _start(frame, session)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 session.fail("process launch", error)
 
         return _flush_std_streams

@@ -24,14 +24,14 @@ def install(module: ModuleType, session: Session) -> None:
         def _bootstrap(process: Any, *args: Any, **kwargs: Any) -> int:
             try:
                 _ready(process, session)
-            except Exception as error:  # noqa: BLE001 - the child must run whatever happens to its record
+            except Exception as error:  # the child must run whatever happens to its record
                 session.fail("process start", error)
             code = original(process, *args, **kwargs)
             try:
                 recorder = session.recorder
                 if recorder is not None:
                     recorder.put("finish", perf_counter_ns(), code, process_time_ns())
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 session.fail("process end", error)
             return code
 
