@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RUNTIMES = {
     "multiprocessing.process": "process",
     "multiprocessing.util": "launching",
+    "multiprocessing.spawn": "spawn",
     "multiprocessing.pool": "pool",
     "concurrent.futures.process": "futures",
 }

@@ -99,7 +99,8 @@ def counted(ledger: Ledger, get: Any, cache: Any) -> Callable[[], Any]:
 def receiver(reader: Any, collector: Collector, *, numbered: bool) -> Callable[[], Any]:
     """What stands for ``reader.recv``, its stages run one by one.
 
-    It receives results that begin with their job and index when ``numbered``, else an executor's result items. Holds the connection weakly: it must close when its owner lets it go.
+    It receives results that begin with their job and index when ``numbered``, else an executor's result items. It holds
+    the connection weakly, which must close when its owner lets it go.
     """
     held = weakref.ref(reader)
     connection: Any = sys.modules["multiprocessing.connection"]

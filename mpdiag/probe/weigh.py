@@ -40,7 +40,7 @@ class Weigher:
     def _mix(self, value: int) -> None:
         self.digest = (self.digest * 0x100000001B3 ^ value) & MASK
 
-    def _weigh(self, value: Any, depth: int) -> float:
+    def _weigh(self, value: Any, depth: int) -> float:  # noqa: PLR0911 - one return per kind of object
         kind = type(value)
         scalar = SCALARS.get(kind)
         if scalar is not None:

@@ -1,8 +1,8 @@
 """The worker's task loop: overlays on the two queues it was given, counting every task and timing the sampled ones.
 
 ``get`` and ``put`` are set on the queue instances in the worker's own process, before its loop binds them: the loop,
-its frames and its tracebacks stay the program's. Each runs the stages of the queue's own method one by one, because bytes
-and times lie between them.
+its frames and its tracebacks stay the program's. Each runs the stages of the queue's own method one by one, because
+bytes and times lie between them.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class Loop:
 
         return put
 
-    def _record(  # noqa: PLR0913 - positional and flat: this is the hot path
+    def _record(  # noqa: PLR0913, PLR0917 - positional and flat: this is the hot path
         self,
         pending: tuple[int, int, int, int, int, int, int],
         ended: int,

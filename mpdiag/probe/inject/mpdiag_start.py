@@ -3,10 +3,9 @@ import os
 import sys
 
 
-def start():
+def start(directory):
     here = os.path.dirname(__file__)
     sys.path[:] = [entry for entry in sys.path if entry != here]
-    directory = os.environ.get("MPDIAG_RUN")
     if not directory:
         return
     if sys.version_info < (3, 9):

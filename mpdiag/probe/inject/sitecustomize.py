@@ -1,15 +1,16 @@
 # Started by the interpreter itself, because PYTHONPATH names this directory. Must be silent and harmless in any Python,
 # 2.7 too. Afterwards the interpreter finds the sitecustomize that it would have found without us, or none.
+import os
 import sys
 
 write, sys.dont_write_bytecode = sys.dont_write_bytecode, False  # cached bytecode saves a process some 5 ms
 try:
     import mpdiag_start
 
-    mpdiag_start.start()
+    mpdiag_start.start(os.environ.get("MPDIAG_RUN"))
 except Exception:
     pass  # the program comes first: without a probe it simply runs, and the missing record is reported
 sys.dont_write_bytecode = write
 sys.modules.pop("mpdiag_start", None)
-del sys.modules["sitecustomize"], write, sys
-import sitecustomize  # noqa: E402
+del sys.modules["sitecustomize"], write, os, sys
+import sitecustomize  # noqa: E402, F401
