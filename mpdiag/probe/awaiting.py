@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 
+from mpdiag.probe.loading import loading
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -25,28 +27,6 @@ RUNTIMES = {
     "concurrent.futures.process": "futures",
 }
 """Module of the program -> module of ``mpdiag.probe.runtimes`` whose ``install(module, session)`` patches it."""
-
-
-class loading:  # noqa: N801 - a context manager
-    """Around every import of the probe's own.
-
-    The bytecode may be cached, whatever the program wants for its own: that saves a process some 5 ms. And the import
-    system looks for the top-level package, which the program may not have and which must not stay.
-    """
-
-    def __enter__(self) -> None:
-        """Allow writing bytecode; lend the name."""
-        self._before = sys.dont_write_bytecode
-        sys.dont_write_bytecode = False
-        self._lent = "mpdiag" not in sys.modules
-        if self._lent:
-            sys.modules["mpdiag"] = type(sys)("mpdiag")
-
-    def __exit__(self, *_: object) -> None:
-        """Put both back."""
-        sys.dont_write_bytecode = self._before
-        if self._lent:
-            del sys.modules["mpdiag"]
 
 
 def install(session: Session) -> None:

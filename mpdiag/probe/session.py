@@ -84,10 +84,10 @@ class Session:
     def recorder(self) -> Recorder | None:
         """The open recorder, or None where it could not be opened or has been switched off."""
         if self._recorder is None and self.birth is not None:
-            from mpdiag.probe import awaiting
+            from mpdiag.probe.loading import loading
 
             try:
-                with awaiting.loading():
+                with loading():
                     from mpdiag.probe.recorder import Recorder
                 self._recorder = Recorder(self.directory, self.birth, self.budget)
             except (OSError, ValueError):

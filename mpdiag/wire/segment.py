@@ -72,8 +72,9 @@ def _kept(mapping: mmap.mmap) -> mmap.mmap:
 
 
 class SegmentWriter:
-    """Writes one process's segment. Any thread may call any method; a full disk or a vanished directory drop records
-    and count them in ``dropped``, never raise.
+    """Writes one process's segment; any thread may call any method.
+
+    A full disk or a vanished directory drop records and count them in ``dropped``; nothing but the constructor raises.
     """
 
     __slots__ = ("_directory", "_header", "_lock", "_name", "_numbers", "_sites", "_texts", "chunk", "dropped", "total")

@@ -1,0 +1,227 @@
+"""Where the worker-seconds went: a closed ledger per pool, and of the run.
+
+The lifetime of every worker (launched to its end, clipped to the run) is cut into activities that tile it:
+
+=============  =======================================================================================================
+startup        launch to the first ask for a task (the whole life of a worker that never asked)
+wait_task      asked for a task until the parent began to write it, while there was something left to hand out
+transfer       the rest of the reading, and the writing of the result
+unpickle       of tasks, in the worker
+compute        the user's function; also the task that a worker died in
+pickle         of results, in the worker
+idle           waiting before the pool's first submission, and after its last task had been taken
+wait_lock      0 until locks are recorded
+manager        0 until proxy calls are recorded
+unaccounted    the remainder: the pool's own loop between a reply and the next ask, and what nobody recorded
+=============  =======================================================================================================
+
+Tasks that were timed stand for those that were not (``weight``). Their weighted sums are then calibrated to the time
+that the workers are known to have been busy, as survey statistics does with known totals (Deville and Särndal, 1992):
+a difference within three standard errors of the sampling is laid on the activities in proportion to their sampling
+variance, and a larger one is unaccounted. With every task timed the variance is 0 and nothing is adjusted. Sums
+that exceed the known time are scaled down to it: no activity is ever negative, and the ledger always closes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from mpdiag.model.run import Run
+
+    Floats = NDArray[np.float64]
+
+ACTIVITIES = (
+    "compute",
+    "unpickle",
+    "pickle",
+    "transfer",
+    "wait_task",
+    "wait_lock",
+    "startup",
+    "manager",
+    "idle",
+    "unaccounted",
+)
+STANDARD_ERRORS = 3.0
+"""A difference from the known total within so many standard errors is taken for the sampling's."""
+TASK_ACTIVITIES = ("compute", "unpickle", "pickle", "transfer", "wait_task")
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Worker-seconds by activity (every name of ``ACTIVITIES``)."""
+
+    seconds: Mapping[str, float]
+
+    @property
+    def worker_seconds(self) -> float:
+        """The workers' lifetimes: the sum of all activities."""
+        return sum(self.seconds.values())
+
+    def share(self, activity: str) -> float:
+        """The activity's share of the worker-seconds; 0 when there were none."""
+        total = self.worker_seconds
+        return self.seconds[activity] / total if total > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunLedger(Ledger):
+    """The ledger of a run, and of each of its pools (by index)."""
+
+    pools: tuple[Ledger, ...] = ()
+
+
+@lru_cache(maxsize=2)
+def account(run: Run) -> RunLedger:
+    """Account for every worker-second of the run."""
+    lives = _Lives(run)
+    tasks = _complete(run)
+    pools = [_pool_ledger(lives, tasks[tasks["pool"] == pool.index], pool.index) for pool in run.pools]
+    total = {name: sum(ledger.seconds[name] for ledger in pools) for name in ACTIVITIES}
+    return RunLedger(total, tuple(pools))
+
+
+def split_wait(tasks: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Seconds that each task's worker waited for it, then read it: two arrays, NaN where the worker did not record.
+
+    The wait ends when the parent begins to write (``pickled``); where that is unknown, the reading is estimated by the
+    median of the joined tasks of similar size (the same power of two), or of the quickest tenth if none is joined.
+    """
+    whole = np.asarray(tasks["received"] - tasks["asked"], "f8")
+    reading = np.clip(tasks["received"] - np.fmax(tasks["pickled"], tasks["asked"]), 0.0, whole)
+    unknown = np.isnan(tasks["pickled"])
+    if unknown.any():
+        power = np.frexp((tasks["argument_bytes"] + tasks["callable_bytes"]).astype("f8"))[1]
+        known = ~unknown & np.isfinite(whole)
+        for size in np.unique(power[unknown]):
+            alike = known & (power == size)
+            if not alike.any():
+                alike = known
+            here = unknown & (power == size)
+            if alike.any():
+                typical = np.median(reading[alike])
+            else:
+                seen = whole[here & np.isfinite(whole)]
+                typical = np.quantile(seen, 0.1) if len(seen) else 0.0
+            reading[here] = np.minimum(typical, whole[here])
+    return whole - reading, reading
+
+
+def _complete(run: Run) -> NDArray[Any]:
+    """The tasks whose worker recorded them, and that stand for any."""
+    tasks = run.tasks
+    known = (tasks["worker"] >= 0) & (tasks["weight"] > 0)
+    for stamp in ("asked", "received", "begin", "end", "replied_from", "replied"):
+        known &= np.isfinite(tasks[stamp])
+    complete: NDArray[Any] = tasks[known]
+    return complete
+
+
+class _Lives:
+    """The workers' lifetimes as arrays, clipped to the run; a missing stamp falls back to the next known one."""
+
+    def __init__(self, run: Run) -> None:
+        wall = run.meta.wall_s
+        workers = run.workers
+        self.pool = np.array([worker.pool for worker in workers], "i8")
+        launched = np.array([worker.launched for worker in workers], "f8")
+        end = np.array([worker.end for worker in workers], "f8")
+        first = np.array([worker.first for worker in workers], "f8")
+        self.end = np.clip(np.where(np.isnan(end), wall, end), 0.0, wall)
+        self.launched = np.clip(np.where(np.isnan(launched), np.fmin(first, self.end), launched), 0.0, self.end)
+        self.first = np.clip(np.where(np.isnan(first), self.end, first), self.launched, self.end)
+        self.done = np.array([worker.done for worker in workers], "f8")
+        self.unfinished = np.array([worker.received > worker.done for worker in workers], "?")
+
+
+def _pool_ledger(lives: _Lives, tasks: NDArray[Any], pool: int) -> Ledger:
+    """The ledger of one pool; ``tasks`` are those of it that its workers recorded."""
+    mine = np.flatnonzero(lives.pool == pool)
+    seconds = dict.fromkeys(ACTIVITIES, 0.0)
+    lifetime = float(np.sum(lives.end[mine] - lives.launched[mine]))
+    first, end = lives.first[mine], lives.end[mine]
+    seconds["startup"] = float(np.sum(first - lives.launched[mine]))
+    opened = _or(np.fmin.reduce(tasks["submitted"], initial=np.nan), float(first.min()) if len(mine) else 0.0)
+    busy_from = np.clip(opened, first, end)
+    last_reply = _last_replies(lives, tasks, mine, busy_from)
+    taken = float(np.fmax.reduce(tasks["received"], initial=opened))
+    if len(tasks) and tasks["weight"].max() > 1:
+        # The true last one was probably not timed: the last reply of all less a typical task.
+        taken = max(taken, float(last_reply.max()) - float(np.median(tasks["replied"] - tasks["received"])))
+    unfinished = lives.unfinished[mine] & (end > last_reply)
+    busy_to = np.where(unfinished, end, np.clip(taken, last_reply, end))
+    seconds["idle"] = float(np.sum(busy_from - first) + np.sum(end - busy_to))
+    starved = np.where(unfinished, 0.0, busy_to - last_reply)
+    sums, variances = _weighted(tasks, opened)
+    _calibrate(sums, variances, float(np.sum(last_reply - busy_from)))
+    seconds.update(zip(TASK_ACTIVITIES, (float(value) for value in sums), strict=True))
+    seconds["wait_task"] += float(np.sum(starved))
+    seconds["compute"] += float(np.sum(np.where(unfinished, end - last_reply, 0.0)))
+    seconds["unaccounted"] = max(0.0, lifetime - sum(seconds.values()))
+    return Ledger(seconds)
+
+
+def _or(value: float, fallback: float) -> float:
+    return fallback if np.isnan(value) else value
+
+
+def _last_replies(lives: _Lives, tasks: NDArray[Any], mine: NDArray[np.intp], busy_from: Floats) -> Floats:
+    """When each worker of a pool last answered; past the last timed task where untimed ones probably followed it."""
+    last: Floats = busy_from.copy()
+    for place, worker in enumerate(mine):
+        own = tasks[tasks["worker"] == worker]
+        if not len(own):
+            continue
+        final = own[np.argmax(own["replied"])]
+        reply = float(final["replied"])
+        untimed = min(float(final["weight"]) - 1.0, lives.done[worker] - len(own))
+        if untimed > 0:
+            cycle = max(0.0, reply - busy_from[place]) / float(own["weight"].sum())
+            reply += untimed * cycle
+        last[place] = min(max(reply, busy_from[place]), lives.end[worker])
+    return last
+
+
+def _weighted(tasks: NDArray[Any], opened: float) -> tuple[Floats, Floats]:
+    """Weighted seconds per activity of ``TASK_ACTIVITIES``, and the sampling variance of each."""
+    _, reading = split_wait(tasks)
+    # What lies before the pool's first submission is idle, and known exactly.
+    asked = np.maximum(tasks["asked"], opened)
+    waited = np.maximum(tasks["received"] - asked - reading, 0.0)
+    rows = (
+        tasks["end"] - tasks["begin"],
+        tasks["begin"] - tasks["received"],
+        tasks["replied_from"] - tasks["end"],
+        reading + tasks["replied"] - tasks["replied_from"],
+        waited,
+    )
+    weight = tasks["weight"]
+    total = float(weight.sum())
+    sums = np.zeros(len(rows))
+    variances = np.zeros(len(rows))
+    for place, row in enumerate(rows):
+        sums[place] = float(np.sum(weight * np.maximum(row, 0.0)))
+        mean = sums[place] / total if total else 0.0
+        variances[place] = float(np.sum(weight * (weight - 1.0) * (row - mean) ** 2))
+    return sums, variances
+
+
+def _calibrate(sums: Floats, variances: Floats, known: float) -> None:
+    """Bring the sums to the known total, in place, as far as the sampling explains the difference; never above it."""
+    variance = float(variances.sum())
+    if variance > 0:
+        limit = STANDARD_ERRORS * variance**0.5
+        sums += float(np.clip(known - sums.sum(), -limit, limit)) * variances / variance
+        np.maximum(sums, 0.0, out=sums)
+    total = float(sums.sum())
+    if total > known:
+        sums *= max(known, 0.0) / total

@@ -1,0 +1,144 @@
+"""From a stream of items to the messages of one chunk size, with what each costs the parent and the workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mpdiag.model.costs import PIPE_BYTES
+from mpdiag.model.schedule import Messages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mpdiag.model.costs import Costs
+    from mpdiag.model.workload import Stream
+
+    Floats = NDArray[np.float64]
+
+LARGE_WRITER_CPU = 0.2
+"""CPU that the writer of a message larger than the pipe uses beside its reader, as a share of the transfer (MODEL 3:
+a 1 MiB message costs the writer 0.16 and the reader 1.1 ns per byte)."""
+COLLECT_S = 5e-6
+"""The collector's reading of a small message, which no stamp shows (HOOKS.md 11: send_bytes + recv_bytes 3.2 us)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How an origin's items are sent: its changes against the recorded run."""
+
+    chunksize: int | None = None
+    """None: as recorded."""
+    less_argument: float = 0.0
+    """Bytes that go away, per recorded message."""
+    less_callable: float = 0.0
+    less_result: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Toll:
+    """What is not stamped, per message: the parent's (under its GIL) and the worker's seconds."""
+
+    parent: float = 0.0
+    worker: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What the messages of an origin cost: stamped and unstamped, and the main thread's part of it.
+
+    ``submit_s`` per message and ``item_s`` per item are its CPU seconds; ``effort`` scales what the items demand.
+    """
+
+    costs: Costs
+    toll: Toll = Toll()
+    submit_s: float = 0.0
+    item_s: float = 0.0
+    effort: float = 1.0
+
+
+def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Messages:
+    """Cut a stream into messages, of which at most ``limit`` entries are made."""
+    costs, toll = tariff.costs, tariff.toll
+    edges, each = _edges(stream, setting, limit)
+    items, cpu, blocked, argument, result = (
+        np.diff(np.interp(edges, stream.edges, curve))
+        for curve in (stream.edges, stream.cpu, stream.blocked, stream.argument, stream.result)
+    )
+    recorded = stream.messages / max(stream.items, 1e-9)
+    # Sizes of one message; one entry stands for ``each``.
+    count = items / each
+    argument = np.maximum(argument - setting.less_argument * recorded * items, 0.0) / each
+    result = np.maximum(result - setting.less_result * recorded * items, 0.0) / each
+    sent = argument + max(0.0, stream.callable_bytes - setting.less_callable)
+    large, large_result = sent > PIPE_BYTES, result > PIPE_BYTES
+    pickle = costs.gap.at(count, sent) + costs.pickle.at(count, sent) + toll.parent
+    write = np.where(large, 0.0, costs.write.at(count, sent))
+    transfer = np.where(large, costs.transfer.at(count, sent), 0.0)
+    read = np.where(large, 0.0, costs.read.at(count, sent))
+    reply = costs.reply.at(count, result)
+    worker = costs.unpickle.at(count, sent) + costs.reply_pickle.at(count, result) + reply + toll.worker
+    collect = costs.collect.at(count, result) + costs.handle.at(count, result)
+    collect += np.where(large_result, reply, COLLECT_S)
+    produce = stream.produce_s * count
+    parent = pickle + write + produce + collect + tariff.submit_s + tariff.item_s * count
+    parent += LARGE_WRITER_CPU * transfer
+    arrival = _arrival(stream, items, float(np.mean(parent / np.maximum(count, 1e-9))))
+    feed = (pickle + write + produce) * each
+    return Messages(
+        arrival,
+        feed,
+        sent * each,
+        transfer * each,
+        read * each,
+        worker * each + (cpu + blocked) * tariff.effort,
+        collect * each,
+        parent * each,
+        (parent + worker + read + transfer) * each + cpu * tariff.effort,
+        each,
+    )
+
+
+def _arrival(stream: Stream, items: Floats, parent_s: float) -> Floats:
+    """When the main thread submits each entry; ``parent_s`` is what the parent needs for an item of its own.
+
+    A main thread that takes its time between two submissions (a pace that the parent's work explains by less than half)
+    will take it again. The machinery's own pace binds nothing.
+    """
+    pace = stream.span_s / max(stream.items, 1e-9)
+    slack = pace - parent_s
+    each = slack if slack > pace / 2 else 0.0
+    arrival: Floats = np.concatenate(([0.0], np.cumsum(items)[:-1])) * each
+    return arrival
+
+
+def _edges(stream: Stream, setting: Setting, limit: int) -> tuple[Floats, float]:
+    """Item numbers between which the entries lie, and the messages that each entry stands for."""
+    if setting.chunksize is None:
+        if stream.exact and len(stream.edges) - 1 <= limit:
+            return stream.edges, 1.0
+        messages = stream.messages
+        known = np.linspace(0.0, 1.0, len(stream.edges))
+        entries = max(1, min(limit, round(messages)))
+        return np.interp(np.linspace(0.0, 1.0, entries + 1), known, stream.edges), messages / entries
+    chunks = max(stream.jobs, np.ceil(stream.items / setting.chunksize - 1e-9))
+    entries = max(1, min(limit, int(chunks)))
+    if entries == chunks and stream.jobs == 1:
+        edges = np.minimum(np.arange(entries + 1) * float(setting.chunksize), stream.items)
+        return edges, 1.0
+    return np.linspace(0.0, stream.items, entries + 1), float(chunks) / entries
+
+
+def merged(parts: Sequence[Messages]) -> Messages:
+    """Several streams of one batch as one sequence: each stream's entries spread evenly over it."""
+    if len(parts) == 1:
+        return parts[0]
+    places = np.concatenate([(np.arange(len(part)) + 0.5) / max(1, len(part)) for part in parts])
+    order = np.argsort(places, kind="stable")
+    names = [field.name for field in fields(Messages) if field.name != "each"]
+    columns = {name: np.concatenate([getattr(part, name) for part in parts])[order] for name in names}
+    return Messages(**columns, each=max(part.each for part in parts))

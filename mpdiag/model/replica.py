@@ -1,0 +1,252 @@
+"""A replica of pools alike: it replays them, anchored so that it reproduces what was recorded of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mpdiag.model.accounting import account
+from mpdiag.model.costs import QUANTILES, Costs, Line, calibrate, scaled, tasks_of
+from mpdiag.model.messages import Setting, Tariff, Toll, cut, merged
+from mpdiag.model.regions import region
+from mpdiag.model.schedule import RESOURCES, schedule
+from mpdiag.model.serial import MACHINERY_S, pool_work
+from mpdiag.model.workload import workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from mpdiag.model.run import Origin, Run
+    from mpdiag.model.schedule import Messages
+    from mpdiag.model.workload import Stream, Workload
+
+ENTRIES = 1200
+"""Entries of messages scheduled in one replay of the replica; beyond, one entry stands for several messages."""
+MEMBERS = 12
+"""Pools replayed of those alike; the others follow them in proportion."""
+STEPS = 6
+"""Steps of the anchor's search, each a replay: it is piecewise linear, and two or three usually do."""
+CLOSE_ENOUGH = 0.005
+"""The search ends when the replayed time is within this share of its aim."""
+CHEAPEST = 0.1
+"""The anchor scales costs down to this share at most."""
+TYPICAL = 1
+"""The index of the middle one of ``QUANTILES``."""
+NON_BLOCKING = frozenset({"imap", "imap_unordered", "apply_async", "map_async", "starmap_async", "submit"})
+"""Methods after which the main thread goes on, so that its own work lies beside the tasks. (An executor's map too.)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Alteration:
+    """What is different for one pool; ``settings`` by group of origins alike (as ``Replica.group`` numbers them)."""
+
+    settings: tuple[tuple[int, Setting], ...] = ()
+    startup_s: float | None = None
+    """Launch to first task of every worker; None: as recorded."""
+    warm: bool = False
+    """The pool exists already: no start-up, no shutdown."""
+    once_bytes: float = 0.0
+    """Sent to each worker when it starts."""
+    effort: float = 1.0
+    """What the tasks demand, as a share of the recorded: below 1 where pools inside them save time."""
+
+
+AS_RECORDED = Alteration()
+AS_SENT = Setting()
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Seconds of a pool's region, worker-seconds of waiting and reading, and what bound most of it."""
+
+    seconds: float
+    waited: float
+    binding: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """Costs and unstamped toll that reproduce the recorded waiting, at one quantile."""
+
+    costs: Mapping[int, Costs]
+    toll: Toll
+
+
+class Replica:
+    """The replica of pools alike: same site, kind and start method."""
+
+    def __init__(self, run: Run, pools: Sequence[int], group: Mapping[int, int]) -> None:
+        """Take the pools apart and anchor their replay; ``group`` numbers the run's origins by what is alike."""
+        self._run = run
+        self._group = group
+        step = -(-len(pools) // MEMBERS)
+        self._members = tuple(workload(run, run.pools[pool]) for pool in pools[::step])
+        self._recorded = {pool: _seconds(region(run, run.pools[pool])) for pool in pools}
+        self._main = {member.pool: _main_per_item(run, member.pool) for member in self._members}
+        self._origins = tuple(origin for origin in run.origins if origin.pool in self._recorded)
+        self._anchors = tuple(self._anchored(quantile) for quantile in QUANTILES)
+        self._known: dict[tuple[int, Alteration, int], Replayed] = {}
+
+    @property
+    def residual(self) -> float:
+        """How far the typical replay was from the recorded regions, as a share of them, before the correction."""
+        replayed = sum(self._replayed(member, AS_RECORDED, TYPICAL).seconds for member in self._members)
+        recorded = sum(member.seconds for member in self._members)
+        return abs(recorded / replayed - 1.0) if replayed > 0 else 0.0
+
+    def seconds(self, pool: int, alteration: Alteration) -> tuple[float, ...]:
+        """The region's predicted seconds at each of ``QUANTILES``; as recorded where nothing is altered."""
+        return tuple(
+            self._recorded[pool] * self._ratio(pool, alteration, place) for place in range(len(QUANTILES))
+        )
+
+    def binding(self, pool: int, alteration: Alteration) -> str:
+        """The resource that binds most of the region."""
+        return self._replayed(self._stand_ins(pool)[0], alteration, TYPICAL).binding
+
+    def _stand_ins(self, pool: int) -> tuple[Workload, ...]:
+        """The pool itself where it is replayed, else all that are."""
+        own = tuple(member for member in self._members if member.pool == pool)
+        return own or self._members
+
+    def _ratio(self, pool: int, alteration: Alteration, place: int) -> float:
+        members = self._stand_ins(pool)
+        before = sum(self._replayed(member, AS_RECORDED, place).seconds for member in members)
+        after = sum(self._replayed(member, alteration, place).seconds for member in members)
+        return after / before if before > 0 else 1.0
+
+    def _replayed(self, member: Workload, alteration: Alteration, place: int) -> Replayed:
+        """Replay one pool's region at one of the quantiles, or remember it."""
+        key = (member.pool, alteration, place)
+        if key not in self._known:
+            self._known[key] = self._replay(member, alteration, self._anchors[place])
+        return self._known[key]
+
+    def _replay(self, member: Workload, alteration: Alteration, anchor: _Anchor) -> Replayed:
+        """Replay one pool's region."""
+        now, close = (0.0, 0.0) if alteration.warm else (member.create_s, member.close_s)
+        free = self._slots(member, alteration, anchor)
+        waited = 0.0
+        needs = dict.fromkeys(RESOURCES, 0.0)
+        limit = max(8, ENTRIES // max(1, len(self._members) * len(member.batches)))
+        for place, batch in enumerate(member.batches):
+            begin = now + batch.think_s
+            if place == 0:
+                free = [max(at, begin) for at in free]
+            messages = merged([self._cut(member, stream, alteration, anchor, limit) for stream in batch.streams])
+            # Those it stands for find the workers ready.
+            ready = max(begin, min(free)) - batch.think_s
+            outcome = schedule(messages, begin, free, self._run.meta.cpus_usable)
+            more = (batch.repeat - 1.0) * (outcome.end - ready)
+            now = outcome.end + more
+            free = [at + more for at in free]
+            waited += batch.repeat * outcome.waited
+            for name, seconds in outcome.needs.items():
+                needs[name] += batch.repeat * seconds
+        return Replayed(now + member.trail_s + close, waited, max(needs, key=lambda name: needs[name]))
+
+    def _slots(self, member: Workload, alteration: Alteration, anchor: _Anchor) -> list[float]:
+        """When each worker is ready for its first task, seconds from the pool's creation."""
+        if alteration.warm:
+            return [0.0] * len(member.first)
+        first = list(member.first)
+        if alteration.startup_s is not None:
+            first = [at + alteration.startup_s for at in member.launched]
+        if alteration.once_bytes and self._run.pools[member.pool].method != "fork":
+            # A forked worker inherits what is sent once; any other reads and unpickles it.
+            costs = next(iter(anchor.costs.values()))
+            per_byte = costs.pickle.byte + costs.transfer.byte + costs.unpickle.byte
+            first = [at + per_byte * alteration.once_bytes for at in first]
+        return first
+
+    def _cut(
+        self, member: Workload, stream: Stream, alteration: Alteration, anchor: _Anchor, limit: int
+    ) -> Messages:
+        group = self._group[stream.origin]
+        origin, kind = self._run.origins[stream.origin], self._run.pools[member.pool].kind
+        per_task, per_item = MACHINERY_S.get((kind, origin.method), (0.0, 0.0))
+        if origin.method in NON_BLOCKING or kind != "Pool":
+            per_item += self._main[member.pool]
+        tariff = Tariff(anchor.costs[group], anchor.toll, per_task, per_item, alteration.effort)
+        return cut(stream, dict(alteration.settings).get(group, AS_SENT), tariff, limit)
+
+    def _total(self, anchor: _Anchor) -> Replayed:
+        every = [self._replay(member, AS_RECORDED, anchor) for member in self._members]
+        return Replayed(sum(one.seconds for one in every), sum(one.waited for one in every), "")
+
+    def _anchored(self, quantile: float) -> _Anchor:
+        """Find the toll (or, where the costs are too high already, their scale) that gives the recorded waiting."""
+        bare = _Anchor(self._costs(quantile), Toll(0.0, self._loop_s()))
+        recorded = sum(member.seconds for member in self._members)
+        first = self._total(bare)
+        if first.seconds > recorded:
+
+            def cheaper(share: float) -> _Anchor:
+                costs = {group: scaled(costs, 1.0 - share) for group, costs in bare.costs.items()}
+                return _Anchor(costs, Toll(0.0, bare.toll.worker * (1.0 - share)))
+
+            return cheaper(self._search(lambda share: self._total(cheaper(share)).seconds, recorded, 1.0 - CHEAPEST))
+        ledgers = [account(self._run).pools[member.pool].seconds for member in self._members]
+        waited = sum(ledger["wait_task"] + ledger["transfer"] for ledger in ledgers)
+        workers = sum(len(member.first) for member in self._members) / len(self._members)
+        aim = min(recorded, first.seconds + max(0.0, waited - first.waited) / workers)
+        messages = sum(s.messages * b.repeat for m in self._members for b in m.batches for s in b.streams)
+        if messages == 0 or aim <= first.seconds:
+            return bare
+
+        def dearer(seconds: float) -> _Anchor:
+            return replace(bare, toll=replace(bare.toll, parent=seconds))
+
+        return dearer(self._search(lambda seconds: self._total(dearer(seconds)).seconds, aim, recorded / messages))
+
+    @staticmethod
+    def _search(replayed: Callable[[float], float], aim: float, most: float) -> float:
+        """The argument in [0, most] at which the monotonic function comes closest to its aim (regula falsi)."""
+        low, high = 0.0, most
+        at_low, at_high = replayed(low), replayed(high)
+        if (at_high - aim) * (at_low - aim) > 0:
+            return high if abs(at_high - aim) < abs(at_low - aim) else low
+        best = (abs(at_low - aim), low)
+        for step in range(STEPS):
+            share = (aim - at_low) / (at_high - at_low) if at_high != at_low else 0.5
+            # Every other step halves the interval: one flat end would hold the other for ever.
+            point = low + (high - low) * (share if step % 2 == 0 else 0.5)
+            value = replayed(point)
+            best = min(best, (abs(value - aim), point))
+            if best[0] <= CLOSE_ENOUGH * aim:
+                break
+            if (value - aim) * (at_low - aim) > 0:
+                low, at_low = point, value
+            else:
+                high, at_high = point, value
+        return best[1]
+
+    def _costs(self, quantile: float) -> dict[int, Costs]:
+        alike: dict[int, list[Origin]] = {}
+        for origin in self._origins:
+            alike.setdefault(self._group[origin.index], []).append(origin)
+        costs = {}
+        for group, origins in alike.items():
+            found = calibrate(tasks_of(self._run, [origin.index for origin in origins]), quantile)
+            if self._run.pools[origins[0].pool].kind != "Pool":
+                # An executor's feeder waits for the manager thread: what that costs is found by the anchor.
+                found = replace(found, gap=Line())
+            costs[group] = found
+        return costs
+
+    def _loop_s(self) -> float:
+        """Seconds per task of a worker that no stamp covers."""
+        ledger = account(self._run).pools
+        unseen = sum(ledger[member.pool].seconds["unaccounted"] for member in self._members)
+        tasks = sum(self._run.pools[member.pool].tasks for member in self._members)
+        return unseen / tasks if tasks else 0.0
+
+
+def _main_per_item(run: Run, pool: int) -> float:
+    """The parent's own work per item, in seconds, where it lies beside the tasks."""
+    items = run.pools[pool].items
+    return pool_work(run, pool).main / items if items else 0.0
+
+
+def _seconds(interval: tuple[float, float]) -> float:
+    return interval[1] - interval[0]

@@ -1,0 +1,255 @@
+"""What the same work would take as plain serial code, and the speed-up that the processes brought (MODEL 2.3).
+
+    serial = wall outside pools + useful work of the tasks + the parent's own work while the pools existed
+
+*Useful work* of a task is its CPU time plus the time it was blocked (I/O, sleep): its wall time less waiting for a
+core. The kernel's run-queue delay of the worker (``samples``) tells waiting for a core from being blocked; where that
+was not seen, a task that used the CPU most of the time is taken to have waited for a core in the rest. Failed tasks
+count nothing. *The parent's own work* is the CPU time of the thread that created the pool, less what the pool's
+machinery used of it, plus the time that the iterable of an ``imap`` took in the feeding thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mpdiag.model.accounting import STANDARD_ERRORS
+from mpdiag.model.regions import outside_pools_s, owners, region
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from mpdiag.model.run import Origin, Pool, Run
+
+    Floats = NDArray[np.float64]
+
+MACHINERY_S: Mapping[tuple[str, str], tuple[float, float]] = {
+    ("Pool", "apply"): (24e-6, 0.0),
+    ("Pool", "apply_async"): (10e-6, 0.0),
+    ("Pool", "imap"): (0.0, 1.8e-6),
+    ("Pool", "imap_unordered"): (0.0, 1.8e-6),
+    ("ProcessPoolExecutor", "submit"): (21e-6, 0.0),
+    ("ProcessPoolExecutor", "map"): (26e-6, 0.3e-6),
+}
+"""CPU seconds of the submitting thread per task and per item, by kind of pool and method: measured here with tasks that
+do nothing (CPython 3.11, thread_time around the submission and the taking of the results). Other methods: nothing."""
+CLOSE_S = 1e-3
+"""CPU seconds of the creating thread to shut a pool down: measured likewise."""
+MOSTLY_CPU = 0.5
+"""Without run-queue figures, a worker whose tasks use the CPU for this share of their time is not blocked otherwise."""
+INFLATION = 0.9
+"""Low end of the range: the same work, run alone, may need this share of the CPU time it needed beside other workers
+(shared caches, memory bandwidth and hyper-threads; not measurable from one run)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value and its range, in the same unit."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What serial code would do in place of one pool, in seconds."""
+
+    useful: Estimate
+    """The tasks' functions."""
+    main: float
+    """The creating thread's own work while the pool existed."""
+    produce: float
+    """The iterables of imap-like calls."""
+
+    @property
+    def total(self) -> Estimate:
+        """All of it."""
+        own = self.main + self.produce
+        return Estimate(self.useful.value + own, self.useful.low + own, self.useful.high + own)
+
+
+def serial_estimate(run: Run) -> float | None:
+    """Seconds that the run would take as serial code; None when no task was timed."""
+    estimate = serial_range(run)
+    return None if estimate is None else estimate.value
+
+
+def serial_range(run: Run) -> Estimate | None:
+    """``serial_estimate`` with its range."""
+    if not len(run.tasks):
+        return None
+    outside = outside_pools_s(run)
+    totals = [pool_work(run, pool.index).total for pool in run.pools]
+    value, low, high = (sum(getattr(total, name) for total in totals) for name in ("value", "low", "high"))
+    return Estimate(outside + value, outside + low, outside + high)
+
+
+def speedup(run: Run) -> Estimate | None:
+    """How many times faster than serial code the run was (below 1: slower); None when no task was timed."""
+    estimate = serial_range(run)
+    wall = run.meta.wall_s
+    if estimate is None or wall <= 0:
+        return None
+    return Estimate(estimate.value / wall, estimate.low / wall, estimate.high / wall)
+
+
+def pool_work(run: Run, pool: int) -> Work:
+    """The work that serial code would do in place of one pool."""
+    return _works(run)[pool]
+
+
+@lru_cache(maxsize=2)
+def demands(run: Run) -> tuple[Floats, Floats]:
+    """CPU seconds and blocked seconds of every timed task (two arrays along ``run.tasks``; NaN where unknown)."""
+    tasks = run.tasks
+    wall = np.asarray(tasks["end"] - tasks["begin"], "f8")
+    cpu = np.clip(np.where(np.isnan(tasks["cpu"]), wall, tasks["cpu"]), 0.0, wall)
+    rest = wall - cpu
+    blocked = np.zeros(len(tasks))
+    delays = _runqueue_delays(run)
+    known = (tasks["worker"] >= 0) & np.isfinite(wall)
+    order = np.flatnonzero(known)
+    order = order[np.argsort(tasks["worker"][order], kind="stable")]
+    edges = np.searchsorted(tasks["worker"][order], np.arange(len(run.workers) + 1))
+    for worker in range(len(run.workers)):
+        mine = order[edges[worker] : edges[worker + 1]]
+        if len(mine):
+            most = _most_s(run, worker, tasks[mine])
+            blocked[mine] = rest[mine] * _blocked_share(
+                tasks["weight"][mine], cpu[mine], rest[mine], most, delays.get(worker)
+            )
+    blocked[~known] = np.nan
+    return np.where(known, cpu, np.nan), blocked
+
+
+def _most_s(run: Run, index: int, tasks: NDArray[Any]) -> float:
+    """The seconds that a worker can have spent inside tasks at most: from its first on, less the typical messages."""
+    worker = run.workers[index]
+    messages = tasks["replied"] - tasks["end"] + tasks["begin"] - np.fmax(tasks["asked"], tasks["pickled"])
+    typical = float(np.nanmedian(messages)) if np.isfinite(messages).any() else 0.0
+    return max(0.0, worker.end - max(worker.first, worker.launched) - worker.done * typical)
+
+
+def _blocked_share(weight: Floats, cpu: Floats, rest: Floats, most: float, delay: float | None) -> float:
+    """The share of a worker's time in tasks without CPU that it was blocked, the rest being waiting for a core."""
+    estimated = float(np.sum(weight * rest))
+    used = float(np.sum(weight * cpu))
+    total = min(estimated, max(0.0, most - used))
+    if total <= 0:
+        return 0.0
+    if delay is None:
+        return 0.0 if used >= MOSTLY_CPU * (used + total) else total / estimated
+    # One preempted task that stands for many must not look like I/O of them all.
+    error = STANDARD_ERRORS * float(np.sum(weight * np.maximum(weight - 1.0, 0.0) * rest**2)) ** 0.5
+    return max(0.0, total - delay - min(error, total)) / estimated
+
+
+def _runqueue_delays(run: Run) -> dict[int, float]:
+    """The run-queue seconds of each worker that was sampled near its end; empty where the system does not tell them."""
+    samples = run.samples
+    if not len(samples) or not samples["runqueue"].any():
+        return {}
+    delays = {}
+    for worker in run.workers:
+        mine = samples[samples["pid"] == run.processes[worker.process].pid]
+        mine = mine[(mine["t"] >= worker.launched) & (mine["t"] <= worker.end + 1.0)]
+        lifetime = worker.end - worker.launched
+        if len(mine) and lifetime > 0:
+            last = mine[np.argmax(mine["t"])]
+            seen = float(last["t"]) - worker.launched
+            if seen > lifetime / 2:
+                delays[worker.index] = float(last["runqueue"]) * max(1.0, lifetime / seen)
+    return delays
+
+
+@lru_cache(maxsize=2)
+def _works(run: Run) -> tuple[Work, ...]:
+    cpu, blocked = demands(run)
+    works = []
+    for pool in run.pools:
+        useful = _useful(run, pool, cpu, blocked)
+        works.append(Work(useful, _main(run, pool), _produce(run, pool)))
+    for inner, worker in owners(run).items():
+        # A task that ran a pool of its own was blocked while that pool existed: its useful work is the inner pool's.
+        outer = run.workers[worker].pool
+        start, end = region(run, run.pools[inner])
+        less = [max(0.0, value - (end - start)) for value in _triple(works[outer].useful)]
+        works[outer] = Work(Estimate(*less), works[outer].main, works[outer].produce)
+    return tuple(works)
+
+
+def _triple(estimate: Estimate) -> tuple[float, float, float]:
+    return estimate.value, estimate.low, estimate.high
+
+
+def _useful(run: Run, pool: Pool, cpu: Floats, blocked: Floats) -> Estimate:
+    """Useful work of a pool's tasks, scaled to the exact number of tasks that did not fail."""
+    tasks = run.tasks
+    value = low = high = 0.0
+    for origin in run.origins:
+        if origin.pool != pool.index:
+            continue
+        mine = (tasks["origin"] == origin.index) & np.isfinite(cpu) & ~tasks["failed"]
+        weight = tasks["weight"][mine]
+        total = float(weight.sum())
+        if not total:
+            continue
+        scale = max(0, origin.tasks - origin.failed) / total
+        busy = float(np.sum(weight * cpu[mine])) * scale
+        waited = float(np.sum(weight * blocked[mine])) * scale
+        wall = float(np.sum(weight * (tasks["end"][mine] - tasks["begin"][mine]))) * scale
+        value += busy + waited
+        low += busy * INFLATION + waited
+        # Nothing says that the rest was not blocked, where it is small.
+        high += max(busy + waited, min(wall, (busy + waited) / INFLATION))
+    return Estimate(value, low, high)
+
+
+def _main(run: Run, pool: Pool) -> float:
+    if np.isnan(pool.main_cpu_s):
+        return 0.0
+    machinery = max(0.0, pool.ready - pool.created) + CLOSE_S
+    for origin in run.origins:
+        if origin.pool == pool.index:
+            per_task, per_item = MACHINERY_S.get((pool.kind, origin.method), (0.0, 0.0))
+            machinery += origin.tasks * per_task + (origin.items * per_item if origin.chunksize == 1 else 0.0)
+    start, end = region(run, pool)
+    return min(max(0.0, pool.main_cpu_s - machinery), end - start)
+
+
+def _produce(run: Run, pool: Pool) -> float:
+    origins = (origin for origin in run.origins if origin.pool == pool.index)
+    return sum(produce_s(run, origin) for origin in origins if origin.method.startswith("imap"))
+
+
+def produce_s(run: Run, origin: Origin) -> float:
+    """Seconds that the iterable of an imap-like origin took in the feeding thread, without the thread's own loop."""
+    tasks = run.tasks_by_origin[origin.index]
+    gaps = feeding_gaps(tasks)
+    known = np.isfinite(gaps) & (tasks["weight"] > 0)
+    weight, gaps = tasks["weight"][known], gaps[known]
+    total = float(weight.sum())
+    if not total:
+        return 0.0
+    # The rare gap far beyond all others is the thread waiting for the GIL or a core.
+    gaps = np.minimum(gaps, OUTLIER * float(np.quantile(gaps, 0.9)))
+    return float(np.sum(weight * np.maximum(gaps - FEEDER_LOOP_S, 0.0))) * origin.tasks / total
+
+
+OUTLIER = 5.0
+"""Gaps beyond so many times the 90th percentile count as that: a preempted thread waits for milliseconds."""
+FEEDER_LOOP_S = 6e-6
+"""What the feeding thread does between two tasks of its own: measured here (a list as the iterable), with a margin."""
+
+
+def feeding_gaps(tasks: NDArray[Any]) -> Floats:
+    """Seconds before each task's pickling in which it was submitted and the task before it was out (NaN: unknown)."""
+    gaps: Floats = np.fmin(tasks["produce"], tasks["pickled_from"] - tasks["submitted"])
+    return np.maximum(gaps, 0.0)

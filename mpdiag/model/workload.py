@@ -1,0 +1,240 @@
+"""What a pool was given to do, in a form that can be cut into other messages: batches of items, with their demands.
+
+A *batch* begins when the main thread submits while nothing of the pool is outstanding; the seconds before that are its
+*think time*. Within a batch, the items of an origin form a *stream*: cumulative demands along the items, from which the
+messages of any chunk size follow by interpolation. Timed tasks stand for untimed ones by their weight, and thousands of
+batches alike by a few of them: the size of a workload is bounded whatever the run's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mpdiag.model.regions import region
+from mpdiag.model.serial import demands, produce_s
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mpdiag.model.run import Pool, Run
+
+    Floats = NDArray[np.float64]
+
+BATCHES = 60
+"""At most so many batches of a pool are replayed; each then stands for several."""
+SEQUENTIAL = 1.5
+"""Calls of single items with fewer than this many outstanding on average (Little's law) were made one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The items of one origin in one batch; the curves are cumulative along ``items`` (first entry 0)."""
+
+    origin: int
+    messages: float
+    """Messages as recorded."""
+    jobs: float
+    """Map-like calls among them; a chunk never spans two."""
+    exact: bool
+    """Every message was timed: ``edges`` are the recorded messages."""
+    edges: Floats
+    """Item numbers at which the curves are known."""
+    cpu: Floats
+    blocked: Floats
+    argument: Floats
+    """Bytes, without the callable."""
+    result: Floats
+    callable_bytes: float
+    """Per message."""
+    span_s: float
+    """Seconds from the first submission of the batch to the last."""
+    produce_s: float
+    """Per item, in the feeding thread."""
+
+    @property
+    def items(self) -> float:
+        """The items of the stream."""
+        return float(self.edges[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Streams submitted together, ``think_s`` after everything before was handed over; it stands for ``repeat``."""
+
+    think_s: float
+    streams: tuple[Stream, ...]
+    repeat: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A pool's region, taken apart. Seconds; ``first`` and ``launched`` count from the pool's creation."""
+
+    pool: int
+    seconds: float
+    """The recorded region: what a replay must reproduce."""
+    create_s: float
+    launched: tuple[float, ...]
+    first: tuple[float, ...]
+    """When each of the pool's first workers asked for its first task."""
+    trail_s: float
+    """From the last result handed over to the beginning of the shutdown."""
+    close_s: float
+    batches: tuple[Batch, ...]
+
+
+def workload(run: Run, pool: Pool) -> Workload:
+    """Take a pool's region apart."""
+    start, end = region(run, pool)
+    tasks = run.tasks[run.tasks["pool"] == pool.index]
+    handled = _handled(tasks)
+    last = float(np.nanmax(handled)) if np.isfinite(handled).any() else pool.ready
+    last = min(max(last, start), end)
+    closing = min(max(pool.closing, last), end) if np.isfinite(pool.closing) else end
+    ready = min(max(pool.ready, start), end)
+    launched, first = _slots(run, pool, start, end)
+    return Workload(
+        pool.index,
+        end - start,
+        ready - start,
+        launched,
+        first,
+        closing - last,
+        end - closing,
+        tuple(_batches(run, tasks, handled, ready)),
+    )
+
+
+def _slots(run: Run, pool: Pool, start: float, end: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Launch and first task of the pool's first ``workers`` workers; one that never asked could have at the end."""
+    mine = sorted((worker for worker in run.workers if worker.pool == pool.index), key=lambda worker: worker.launched)
+    mine = mine[: max(1, pool.workers)]
+    launched = tuple(min(max(worker.launched - start, 0.0), end - start) for worker in mine)
+    first = tuple((worker.first if np.isfinite(worker.first) else end) - start for worker in mine)
+    first = tuple(min(max(at, begin), end - start) for at, begin in zip(first, launched, strict=True))
+    return launched or (0.0,), first or (0.0,)
+
+
+def _handled(tasks: NDArray[Any]) -> Floats:
+    """When each result was handed over; where that was not recorded, when it was written."""
+    handled: Floats = np.where(np.isfinite(tasks["handled"]), tasks["handled"], tasks["replied"])
+    return handled
+
+
+def _batches(run: Run, tasks: NDArray[Any], handled: Floats, ready: float) -> list[Batch]:
+    # Where no task's sending was recorded, all were submitted when the pool was ready, as far as anybody knows.
+    at = np.where(np.isfinite(tasks["submitted"]).any(), tasks["submitted"], ready)
+    known = np.isfinite(at) & np.isfinite(handled) & (tasks["weight"] > 0)
+    if not known.any():
+        return []
+    order = np.flatnonzero(known)
+    order = order[np.lexsort((tasks["index"][order], tasks["job"][order], at[order]))]
+    tasks, handled, submitted = tasks[order], handled[order], at[order]
+    done = np.maximum.accumulate(handled)
+    breaks = np.flatnonzero(submitted[1:] >= done[:-1]) + 1
+    sampled = bool(tasks["weight"].max() > 1)
+    one_by_one = sampled and _one_by_one(run, tasks, handled)
+    if sampled and not one_by_one:
+        # What was not timed may have been outstanding: only another map-like call of the origin's is a new batch.
+        lengths = np.array([origin.tasks / max(1, origin.jobs) for origin in run.origins])
+        breaks = breaks[lengths[tasks["origin"][breaks]] > SEQUENTIAL]
+    edges = np.concatenate(([0], breaks, [len(tasks)]))
+    starts, before = edges[:-1], np.concatenate(([ready], done[breaks - 1]))
+    thinks = np.maximum(submitted[starts] - before, 0.0)
+    # The first is itself, as the workers start in it; of the others some stand for all.
+    chosen = [0, *range(1, len(starts), -(-len(starts) // BATCHES))]
+    represented = (len(starts) - 1) / max(1, len(chosen) - 1)
+    cpu, blocked = (demand[run.tasks["pool"] == tasks["pool"][0]][order] for demand in demands(run))
+    result = []
+    for place in chosen:
+        here = slice(starts[place], edges[place + 1])
+        repeat = (represented if place else 1.0) * (float(tasks["weight"][here].mean()) if one_by_one else 1.0)
+        streams = _streams(run, tasks[here], cpu[here], blocked[here], one_by_one=one_by_one)
+        result.append(Batch(float(thinks[place]), streams, repeat))
+    return _missing_jobs(run, tasks, result) if sampled and not one_by_one else result
+
+
+def _one_by_one(run: Run, tasks: NDArray[Any], handled: Floats) -> bool:
+    """Whether calls of single items were made one after the other, as far as a sample tells."""
+    singles = np.array([origin.tasks <= SEQUENTIAL * max(1, origin.jobs) for origin in run.origins])
+    if not singles[tasks["origin"]].all():
+        return False
+    span = float(handled.max() - np.fmin.reduce(tasks["submitted"]))
+    outstanding = float(np.nansum(tasks["weight"] * (handled - tasks["submitted"]))) / span if span > 0 else 1.0
+    return outstanding < SEQUENTIAL
+
+
+def _missing_jobs(run: Run, tasks: NDArray[Any], batches: list[Batch]) -> list[Batch]:
+    """Let the batches stand for map-like calls of which no task was timed."""
+    origins = np.unique(tasks["origin"])
+    jobs = sum(run.origins[origin].jobs for origin in origins)
+    seen = len(np.unique(tasks["job"]))
+    if len(batches) <= 1 or jobs <= seen:
+        return batches
+    more = jobs / seen
+    return [Batch(one.think_s, tuple(_fewer(s, more) for s in one.streams), one.repeat * more) for one in batches]
+
+
+def _fewer(stream: Stream, times: float) -> Stream:
+    """The same stream, so many times smaller."""
+    edges, cpu, blocked, argument, result = (
+        curve / times for curve in (stream.edges, stream.cpu, stream.blocked, stream.argument, stream.result)
+    )
+    return Stream(
+        stream.origin, max(1.0, stream.messages / times), stream.jobs, stream.exact, edges, cpu, blocked, argument,
+        result, stream.callable_bytes, stream.span_s, stream.produce_s,
+    )  # fmt: skip
+
+
+def _streams(
+    run: Run, tasks: NDArray[Any], cpu: Floats, blocked: Floats, *, one_by_one: bool
+) -> tuple[Stream, ...]:
+    return tuple(
+        _stream(run, tasks[mine], cpu[mine], blocked[mine], one_by_one=one_by_one)
+        for mine in (tasks["origin"] == index for index in np.unique(tasks["origin"]))
+    )
+
+
+def _stream(run: Run, tasks: NDArray[Any], cpu: Floats, blocked: Floats, *, one_by_one: bool) -> Stream:
+    """The stream of one origin's timed tasks of one batch, in the order of sending."""
+    origin = run.origins[int(tasks["origin"][0])]
+    weight = np.ones(len(tasks)) if one_by_one else tasks["weight"]
+    return Stream(
+        origin.index,
+        float(weight.sum()),
+        float(len(np.unique(tasks["job"]))) if origin.jobs < origin.tasks else 1.0,
+        bool(np.all(weight == 1.0)),
+        _curve(weight * tasks["items"]),
+        _curve(weight * _filled(cpu)),
+        _curve(weight * _filled(blocked)),
+        _curve(weight * tasks["argument_bytes"]),
+        _curve(weight * tasks["result_bytes"]),
+        float(np.average(tasks["callable_bytes"], weights=weight)),
+        _span(tasks["submitted"]),
+        _produce(run, origin.index),
+    )
+
+
+@lru_cache(maxsize=256)
+def _produce(run: Run, origin: int) -> float:
+    """Seconds per item that the iterable of an imap-like origin took."""
+    what = run.origins[origin]
+    return produce_s(run, what) / max(1, what.items) if what.method.startswith("imap") else 0.0
+
+
+def _span(submitted: Floats) -> float:
+    return float(np.ptp(submitted)) if np.isfinite(submitted).all() else 0.0
+
+
+def _filled(values: Floats) -> Floats:
+    """The values with those that are unknown (a task whose worker did not record it) set to the mean of the others."""
+    known = np.isfinite(values)
+    return np.where(known, values, float(values[known].mean()) if known.any() else 0.0)
+
+
+def _curve(steps: Floats) -> Floats:
+    return np.concatenate(([0.0], np.cumsum(steps)))

@@ -1,0 +1,126 @@
+"""The rule oversized-callable."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from mpdiag.diagnosis import Finding, Fix, Rule
+from mpdiag.model.change import Shed
+from mpdiag.model.payload import loads
+from mpdiag.model.sites import about_origins
+from mpdiag.wording import calls, numbers
+from mpdiag.wording.payload import facts, heaviest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mpdiag.model.payload import Load
+    from mpdiag.model.run import Origin, Pool, Run
+
+LARGE_BYTES = 16_384
+"""State from this size on, in one message: below, the message costs more (30-60 us in a Pool, measured with tasks that
+do nothing) than these bytes at 2-4 ns each for pickling, transfer and unpickling."""
+WORTH_SAYING = 0.1
+"""Carrying takes at least this share of carrying and computing: less can hardly save 3 % of a run, and is not said."""
+
+
+class OversizedCallable(Rule):
+    """A callable that carries state along: a bound method's object, a partial's arguments.
+
+    What it means: the function given to the pool is not a plain function. A bound
+    method brings its whole object along, a partial its bound arguments, and every
+    task, or chunk of tasks, carries all of that to a worker again.
+
+    Why it costs: the state is pickled in the parent, written through a pipe and
+    unpickled in the worker for every task. The parent does so for all workers, one
+    task at a time, so that they wait for it; more workers do not help.
+
+    Bad:
+
+        shop = Shop(load_catalogue())
+        with ProcessPoolExecutor() as executor:
+            totals = list(executor.map(shop.price, orders, chunksize=200))
+
+    Good:
+
+        def start_worker(shop):
+            global SHOP
+            SHOP = shop
+
+        def price(order):
+            return SHOP.price(order)
+
+        shop = Shop(load_catalogue())
+        with ProcessPoolExecutor(initializer=start_worker, initargs=(shop,)) as executor:
+            totals = list(executor.map(price, orders, chunksize=200))
+    """
+
+    id = "oversized-callable"
+    needs = frozenset({"tasks", "parts"})
+
+    def check(self, run: Run) -> Iterator[Finding]:
+        """Yield a finding for each call whose callable is heavy."""
+        heavy = [load for load in loads(run) if load.role == "callable" and load.message_bytes >= LARGE_BYTES]
+        for origins, group in groupby(heavy, key=lambda load: load.origins):
+            parts = list(group)
+            if sum(load.share for load in parts) >= WORTH_SAYING:
+                yield _finding(run, origins, parts)
+
+
+def _finding(run: Run, origins: tuple[int, ...], parts: list[Load]) -> Finding:
+    origin = max((run.origins[index] for index in origins), key=lambda origin: origin.tasks)
+    pool = run.pools[origin.pool]
+    tasks = sum(run.origins[index].tasks for index in origins)
+    each = sum(load.task_bytes for load in parts)
+    name = heaviest(parts).name
+    return Finding(
+        rule=OversizedCallable.id,
+        title=f"every task carries {name} along: {numbers.size(each)} in each of {tasks:,} messages",
+        site=origin.site,
+        evidence=facts(parts, tasks),
+        fix=Fix(
+            f"send {name} once to each worker, through the initialiser, and give the pool a plain function",
+            (
+                "Define both functions at the top level of the module.",
+                *_with_initializer(pool),
+                "What the workers change in their copies stays in the worker, as it did before.",
+            ),
+            _snippet(pool, origin, parts, tasks, each),
+        ),
+        change=Shed(origin.index, "callable", each, once=each),
+        explains=("repeated-payload", "not-worth-it"),
+        about=about_origins(run, origins),
+    )
+
+
+def _with_initializer(pool: Pool) -> tuple[str, ...]:
+    already = f"The pool has an initialiser already, {pool.initializer}: let it do this too."
+    return (already,) if pool.initializer else ()
+
+
+def _snippet(pool: Pool, origin: Origin, parts: list[Load], tasks: int, each: float) -> str:
+    function, owner = calls.function_name(origin), calls.class_name(origin)
+    if not all(load.name.startswith("self.") for load in parts):
+        (kept, kept_global), invoked, plain = calls.constant("call"), "", f"{function}_item"
+        given = f"partial({function}, ...)"
+    elif owner:
+        (kept, kept_global), invoked, plain = calls.constant(owner), f".{function}", function
+        given = kept
+    else:
+        (kept, kept_global), invoked, plain = calls.constant(function), "", f"call_{function.lower()}"
+        given = kept
+    taken = calls.parameters(origin)
+    return "\n".join(
+        (
+            calls.beside(f"def start_worker({kept}):", f"{numbers.size(each)} once in each of {pool.workers} workers"),
+            f"    global {kept_global}",
+            f"    {kept_global} = {kept}",
+            "",
+            calls.beside(f"def {plain}({taken}):", f"and in none of {tasks:,} messages"),
+            f"    return {kept_global}{invoked}({taken})",
+            "",
+            calls.creation(pool, f"initializer=start_worker, initargs=({given},)"),
+            f"    {calls.same_call(pool, origin, plain)}",
+        )
+    )

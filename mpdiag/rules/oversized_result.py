@@ -1,0 +1,116 @@
+"""The rule oversized-result."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from mpdiag.diagnosis import Finding, Fix, Rule
+from mpdiag.model.change import Shed
+from mpdiag.model.payload import loads
+from mpdiag.model.sites import about_origins
+from mpdiag.wording import calls, numbers
+from mpdiag.wording.payload import facts, heaviest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mpdiag.model.payload import Load
+    from mpdiag.model.run import Origin, Pool, Run
+
+LARGE_BYTES = 16_384
+"""An item's result from this size on: below, its message costs more (30-60 us in a Pool, measured with tasks that do
+nothing) than these bytes at 2-4 ns each for pickling, transfer and unpickling."""
+WORTH_SAYING = 0.1
+"""Carrying takes at least this share of carrying and computing: less can hardly save 3 % of a run, and is not said."""
+REDUCED_BYTES = 100
+"""What comes back instead: a number, a count, a file's name."""
+
+
+class OversizedResult(Rule):
+    """Big results on their way back from the workers.
+
+    What it means: the workers return large objects, and their way to the parent
+    takes a good part of the time that making them took.
+
+    Why it costs: a result is pickled in the worker, written through a pipe and
+    unpickled by one thread of the parent. That thread does so for all workers, one
+    result at a time, and shares the interpreter with the thread that feeds them; a
+    worker whose result is not yet read waits, as all workers write into the same
+    pipe.
+
+    Bad:
+
+        with Pool() as pool:
+            prices = [payoff(paths) for paths in pool.starmap(simulate, settings)]
+
+    Good:
+
+        def price(*setting):
+            return payoff(simulate(*setting))
+
+        with Pool() as pool:
+            prices = pool.starmap(price, settings)
+    """
+
+    id = "oversized-result"
+    needs = frozenset({"tasks", "parts"})
+
+    def check(self, run: Run) -> Iterator[Finding]:
+        """Yield a finding for each call with heavy results."""
+        heavy = [load for load in loads(run) if load.role == "result" and load.item_bytes >= LARGE_BYTES]
+        for origins, group in groupby(heavy, key=lambda load: load.origins):
+            parts = list(group)
+            if sum(load.share for load in parts) >= WORTH_SAYING:
+                yield _finding(run, origins, parts)
+
+
+def _finding(run: Run, origins: tuple[int, ...], parts: list[Load]) -> Finding:
+    origin = max((run.origins[index] for index in origins), key=lambda origin: origin.tasks)
+    pool = run.pools[origin.pool]
+    tasks = sum(run.origins[index].tasks for index in origins)
+    items = sum(run.origins[index].items for index in origins)
+    each = sum(load.task_bytes for load in parts)
+    carry = sum(load.carry_s for load in parts)
+    main = heaviest(parts)
+    return Finding(
+        rule=OversizedResult.id,
+        title=f"results of {numbers.size(main.item_bytes)} for each item: carrying one takes"
+        f" {numbers.seconds(carry / items)}, making it {numbers.seconds(main.compute_s / items)}",
+        site=origin.site,
+        evidence=facts(parts, tasks),
+        fix=Fix(
+            "return what the parent needs of the result, and not all of it",
+            (
+                "Do in the worker what the parent does with each result: sum, filter, aggregate, write to a file.",
+                _where_all_is_needed(main),
+            ),
+            _snippet(pool, origin, main),
+        ),
+        change=Shed(origin.index, "result", max(0.0, each - REDUCED_BYTES * items / tasks)),
+        confidence="medium",
+        explains=("not-worth-it",),
+        about=about_origins(run, origins),
+    )
+
+
+def _where_all_is_needed(main: Load) -> str:
+    if "ndarray" in main.type:
+        return (
+            "Where the parent needs all of it, let the workers write into a block of shared memory"
+            " (multiprocessing.shared_memory) and return nothing."
+        )
+    return "Where the parent needs all of it, let the workers write files and return their names."
+
+
+def _snippet(pool: Pool, origin: Origin, main: Load) -> str:
+    function, taken = calls.function_name(origin), calls.parameters(origin)
+    return "\n".join(
+        (
+            f"def {function}_reduced({taken}):",
+            calls.beside(f"    result = {function}({taken})", f"{numbers.size(main.item_bytes)} stay in the worker"),
+            calls.beside("    return ...", "what the parent makes of the result"),
+            "",
+            calls.same_call(pool, origin, f"{function}_reduced"),
+        )
+    )

@@ -1,0 +1,79 @@
+"""The programs of the whole-program benchmark, for any Python under test: ``workloads.py NAME SIZE``.
+
+SIZE scales the number of tasks, not what a task is; at 1 each takes about two seconds on a 2020s machine. What is
+printed is the peak memory of a worker in bytes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
+WORKERS = 2
+CONTEXT = multiprocessing.get_context("fork")
+
+
+def turn(rounds: int) -> int:
+    """Compute for about 50 ns a round."""
+    total = 0
+    for number in range(rounds):
+        total += number & 7
+    return total
+
+
+def length(data: bytes | list[int]) -> int:
+    """Take a large argument and return a small result."""
+    return len(data)
+
+
+def chatty_pool(size: float) -> None:
+    """Send tasks of about 20 us one by one, by map and by imap_unordered."""
+    items = [400] * int(24_000 * size)
+    with CONTEXT.Pool(WORKERS) as pool:
+        pool.map(turn, items, chunksize=1)
+        for _ in pool.imap_unordered(turn, items):
+            pass
+
+
+def chatty_executor(size: float) -> None:
+    """Submit calls of about 20 us."""
+    with ProcessPoolExecutor(WORKERS, mp_context=CONTEXT) as executor:
+        for _ in executor.map(turn, [400] * int(14_000 * size)):
+            pass
+
+
+def big_arguments(size: float) -> None:
+    """Send bytes of 1 to 4 MB and lists of 200,000 numbers (1 MB pickled)."""
+    blocks: list[bytes | list[int]] = [bytes([number]) * (1 << 20) * (1 + number % 4) for number in range(8)]
+    lists: list[bytes | list[int]] = [list(range(number, number + 200_000)) for number in range(2)]
+    with CONTEXT.Pool(WORKERS) as pool:
+        for _ in pool.imap(length, (blocks * 3 + lists) * round(12 * size)):
+            pass
+
+
+def compute_heavy(size: float) -> None:
+    """Run tasks of about 10 ms."""
+    with CONTEXT.Pool(WORKERS) as pool:
+        for _ in pool.imap(turn, [200_000] * int(250 * size)):
+            pass
+
+
+def pool_churn(size: float) -> None:
+    """Make a pool for every few tasks."""
+    for _ in range(round(150 * size)):
+        with CONTEXT.Pool(WORKERS) as pool:
+            pool.map(turn, [400] * 16)
+
+
+if __name__ == "__main__":
+    programs = {
+        "chatty-pool": chatty_pool,
+        "chatty-executor": chatty_executor,
+        "big-arguments": big_arguments,
+        "compute-heavy": compute_heavy,
+        "pool-churn": pool_churn,
+    }
+    programs[sys.argv[1]](float(sys.argv[2]))
+    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
