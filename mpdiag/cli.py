@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import io
 import os
 import signal
 import sys
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from mpdiag import __version__
 from mpdiag.commands.message import say
 from mpdiag.errors import EXIT_USAGE, MpdiagError
-from mpdiag.supervise.launch import die_by, reserve_streams
+from mpdiag.supervise.launch import die_by
+from mpdiag.supervise.streams import reserve_streams
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 COMMANDS = ("run", "report", "explain", "dump")
 USAGE = """usage: mpdiag COMMAND ...
@@ -83,11 +85,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Closed by the caller, who wants no output; the descriptor's number must not go to another file.
         reserve_streams()
         sys.stdout = os.fdopen(1, "w")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names may hold what the terminal's encoding lacks.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    debug = False
     try:
-        status = _command(words)
+        command, args = _parsed(words)
+        debug = args.debug
+        status = command(args)
         sys.stdout.flush()
     except MpdiagError as error:
-        return _failed(words, str(error), error.exit_code)
+        return _failed(str(error), error.exit_code, debug=debug)
     except BrokenPipeError:
         _silence_stdout()
         return EXIT_PIPE
@@ -96,20 +104,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return die_by(signal.SIGINT)
     except OSError as error:
         _silence_stdout()
-        return _failed(words, f"{error.strerror or error}; the command could not be completed", EXIT_USAGE)
+        return _failed(f"{error.strerror or error}; the command could not be completed", EXIT_USAGE, debug=debug)
     except Exception as error:  # noqa: BLE001 - a defect of ours; the user gets one line all the same
         message = f"a defect of mpdiag: {type(error).__name__}: {error}; --debug shows where, please report it"
-        return _failed(words, message, EXIT_USAGE)
+        return _failed(message, EXIT_USAGE, debug=debug)
     return status
 
 
-def _command(words: Sequence[str]) -> int:
+def _parsed(words: Sequence[str]) -> tuple[Callable[[argparse.Namespace], int], argparse.Namespace]:
     if not words or words[0] in {"-h", "--help"}:
-        sys.stdout.write(_overview())
-        return 0 if words else EXIT_USAGE
+        return _show, argparse.Namespace(debug=False, text=_overview(), status=0 if words else EXIT_USAGE)
     if words[0] == "--version":
-        sys.stdout.write(f"mpdiag {__version__}\n")
-        return 0
+        return _show, argparse.Namespace(debug=False, text=f"mpdiag {__version__}\n", status=0)
     name, *arguments = words
     if name not in COMMANDS:
         raise MpdiagError(_unknown(name))
@@ -117,7 +123,12 @@ def _command(words: Sequence[str]) -> int:
     parser = Parser(prog=f"mpdiag {name}", description=command.HELP, allow_abbrev=False)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error of mpdiag itself")
     command.configure(parser)
-    status: int = command.run(parser.parse_args(arguments))
+    return command.run, parser.parse_args(arguments)
+
+
+def _show(args: argparse.Namespace) -> int:
+    sys.stdout.write(args.text)
+    status: int = args.status
     return status
 
 
@@ -135,8 +146,8 @@ def _unknown(name: str) -> str:
     return f"there is no command {name!r}; the commands are {', '.join(COMMANDS)}"
 
 
-def _failed(words: Sequence[str], message: str, status: int) -> int:
-    if "--debug" in words:
+def _failed(message: str, status: int, *, debug: bool) -> int:
+    if debug:
         traceback.print_exc()
     say(message)
     return status

@@ -8,6 +8,7 @@ Started by ``scripts/compat`` with any supported Python, which need not have mpd
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -112,7 +113,7 @@ def list_tests(modules: Iterable[str]) -> dict[str, object]:
 
 def _load(module: str, tests: list[str]) -> str:
     try:
-        tests += _ids(unittest.defaultTestLoader.loadTestsFromName(module))
+        tests += _ids(unittest.defaultTestLoader.loadTestsFromModule(importlib.import_module(module)))
     except Exception as error:  # noqa: BLE001 - a module may fail in any way
         return f"{type(error).__name__}: {error}"
     return ""

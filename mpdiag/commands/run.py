@@ -13,11 +13,12 @@ from mpdiag import __version__
 from mpdiag.commands.message import say
 from mpdiag.errors import EXIT_FINDINGS, MpdiagError
 from mpdiag.supervise.cpus import usable_cpus
-from mpdiag.supervise.launch import die_by, reserve_streams, supervise
+from mpdiag.supervise.launch import die_by, supervise
 from mpdiag.supervise.output import RunFile, check_writable
 from mpdiag.supervise.recording import Recording
 from mpdiag.supervise.rundir import RunDirectory, current_directory, environment, initial_names
 from mpdiag.supervise.sampler import FIRST_LOOK_S
+from mpdiag.supervise.streams import reserve_streams
 from mpdiag.supervise.target import Target, resolve
 
 if TYPE_CHECKING:

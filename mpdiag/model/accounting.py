@@ -6,7 +6,7 @@ The lifetime of every worker (launched to its end, clipped to the run) is cut in
 startup        launch to the first ask for a task (the whole life of a worker that never asked)
 wait_task      asked for a task until the parent began to write it, while there was something left to hand out
 transfer       the rest of the reading, and the writing of the result
-unpickle       of tasks, in the worker
+unpickle       of tasks, in the worker; also giving back the memory of large ones before asking for the next
 compute        the user's function; also the task that a worker died in
 pickle         of results, in the worker
 idle           waiting before the pool's first submission, and after its last task had been taken
@@ -51,6 +51,8 @@ ACTIVITIES = (
     "idle",
     "unaccounted",
 )
+PIPE_BYTES = 65536
+"""Capacity of a pipe on Linux (pipe(7)); a larger message is handed over while its reader reads."""
 STANDARD_ERRORS = 3.0
 """A difference from the known total within so many standard errors is taken for the sampling's."""
 TASK_ACTIVITIES = ("compute", "unpickle", "pickle", "transfer", "wait_task")
@@ -116,6 +118,23 @@ def split_wait(tasks: NDArray[Any]) -> tuple[Floats, Floats]:
     return whole - reading, reading
 
 
+def release_s(tasks: NDArray[Any]) -> Floats:
+    """Seconds between each large task's reply and its worker's next asking: what it held is given back.
+
+    NaN where the next task of the worker is not known for certain (the last one; tasks that were not all timed) and for
+    tasks that fit into a pipe, of which nothing can be seen.
+    """
+    released = np.full(len(tasks), np.nan)
+    order = np.lexsort((tasks["asked"], tasks["worker"]))
+    ordered = tasks[order]
+    gaps = ordered["asked"][1:] - ordered["replied"][:-1]
+    certain = (ordered["worker"][1:] == ordered["worker"][:-1]) & (ordered["worker"][1:] >= 0)
+    certain &= (ordered["weight"][1:] == 1) & (ordered["weight"][:-1] == 1)
+    certain &= (ordered["argument_bytes"] + ordered["callable_bytes"])[:-1] > PIPE_BYTES
+    released[order[:-1][certain]] = np.maximum(gaps[certain], 0.0)
+    return released
+
+
 def _complete(run: Run) -> NDArray[Any]:
     """The tasks whose worker recorded them, and that stand for any."""
     tasks = run.tasks
@@ -162,6 +181,8 @@ def _pool_ledger(lives: _Lives, tasks: NDArray[Any], pool: int) -> Ledger:
     seconds["idle"] = float(np.sum(busy_from - first) + np.sum(end - busy_to))
     starved = np.where(unfinished, 0.0, busy_to - last_reply)
     sums, variances = _weighted(tasks, opened)
+    released = release_s(tasks)
+    sums[TASK_ACTIVITIES.index("unpickle")] += float(np.nansum(released))
     _calibrate(sums, variances, float(np.sum(last_reply - busy_from)))
     seconds.update(zip(TASK_ACTIVITIES, (float(value) for value in sums), strict=True))
     seconds["wait_task"] += float(np.sum(starved))

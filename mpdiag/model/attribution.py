@@ -9,6 +9,8 @@ import numpy as np
 from mpdiag.model.lookup import MISSING, Index, paired
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from mpdiag.model.lookup import Indices
@@ -70,18 +72,21 @@ def _neighbours(table: NDArray[Any], origin: Indices, unknown: Indices, executor
         same = (table["pool"][near] == table["pool"][unknown]) & (table["job"][near] == table["job"][unknown])
         sides.append(np.where(same, origin[near], MISSING))
     before, after = sides
+    before[place == 0] = MISSING
+    after[place == len(known)] = MISSING
     agreed = np.where(before == after, before, MISSING)
     return np.where(executor[table["pool"][unknown]], agreed, np.maximum(before, after))
 
 
 def origins_of(records: Records, rows: Indices, table: NDArray[Any], trace: Trace, pools: Pools) -> Indices:
     """The origins of records about tasks (which may have been timed, then ``rows`` says where, or not)."""
-    origin = records.origin.copy()
-    steps = (
-        lambda place: np.append(table["origin"], MISSING)[rows[place]],
+    origin: Indices = records.origin.copy()
+    job = records.table["job"]
+    steps: tuple[Callable[[Indices], Indices], ...] = (
+        lambda place: np.append(table["origin"].astype(np.int64), MISSING)[rows[place]],
         lambda place: only_origins(pools)[records.pool[place]],
-        lambda place: _submitted(trace, pools, records.pool[place], records.table["job"][place]),
-        lambda place: _by_job(table, pools, records.pool[place], records.table["job"][place]),
+        lambda place: _submitted(trace, pools, records.pool[place], job[place]),
+        lambda place: _by_job(table, pools, records.pool[place], job[place]),
     )
     for step in steps:
         unknown = np.flatnonzero(origin < 0)

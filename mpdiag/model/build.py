@@ -11,7 +11,7 @@ from mpdiag.model.losses import gather_losses, unread_records
 from mpdiag.model.overhead import build_overhead
 from mpdiag.model.parts import build_parts
 from mpdiag.model.pools import read_pools, with_callable_bytes
-from mpdiag.model.processes import build_processes, ends, root_segment
+from mpdiag.model.processes import build_processes, ends
 from mpdiag.model.run import NEVER, SAMPLE_DTYPE, Meta, Run
 from mpdiag.model.tasks import join_tasks
 from mpdiag.model.workers import read_workers
@@ -56,14 +56,14 @@ def _wall(trace: Trace, family: Family) -> float:
         if wall > 0:
             return float(wall)
     exits = seconds(trace.table("exit")["t"], trace.meta["perf_ns"])
-    known = np.concatenate([family.last, family.sample_times, exits])
+    known = np.concatenate([family.last, seconds(trace.table("sample")["t"], trace.meta["perf_ns"]), exits])
     return max(0.0, float(np.fmax.reduce(known, initial=0.0)))
 
 
 def _meta(trace: Trace, family: Family, wall: float) -> Meta:
     meta: Any = trace.meta
     end = meta["end"]
-    root = root_segment(trace, family)
+    root = family.root
     versions = [header.python_version for header in trace.headers if header.python]
     return Meta(
         command=tuple(meta["command"]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpdiag.model.accounting import split_wait
+from mpdiag.model.accounting import PIPE_BYTES, release_s, split_wait
 from mpdiag.model.serial import feeding_gaps
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-PIPE_BYTES = 65536
-"""Capacity of a pipe on Linux (pipe(7)); a larger message is handed over while its reader reads."""
 FIXED_S = 12e-6
 """A message of no content costs at most this per stage: twice what pickling, the dearest, costs on an idle machine
 (HOOKS.md 11: ForkingPickler.dumps of a small task 5.4 us, loads 2 us, write 0.5 us)."""
@@ -32,8 +30,10 @@ ITEM_S = 0.15e-6
 """Of that, the share of each item in a chunk of small items: measured here, Pool.map of ints, chunksize 64 and 1024."""
 SMALL_BYTES = 512
 """Below this a message's bytes explain nothing of its cost."""
+LARGE_BYTES = 4096
+"""From here on, whatever a message costs beyond the fixed part is its bytes'."""
 BYTE_S = 10e-9
-"""No pickler is slower per byte than this (dense small objects take 3-10 ns); what is dearer costs per item."""
+"""In between, no pickler is slower per byte than this (small objects take 3-20 ns); what is dearer costs per item."""
 SLOW_S = 50e-6
 """What is left beyond that is noise of the machine below this, and the pickling code of a class above it."""
 COPY_S = 1e-9
@@ -64,8 +64,8 @@ class Costs:
     """The stages of a message, each a ``Line``.
 
     ``gap`` is the feeding thread's own loop; ``transfer`` holds writer and reader of a message that is larger than the
-    pipe, ``read`` the reader of one that is not; ``reply`` likewise is the writing of the result, and holds writer and
-    collector when it is large.
+    pipe, ``read`` the reader of one that is not; ``release`` is the worker's, after the reply; ``reply`` is the writing
+    of the result, and holds writer and collector when it is large.
     """
 
     gap: Line
@@ -74,6 +74,7 @@ class Costs:
     read: Line
     transfer: Line
     unpickle: Line
+    release: Line
     reply_pickle: Line
     reply: Line
     collect: Line
@@ -103,6 +104,7 @@ def calibrate(tasks: NDArray[Any], quantile: float) -> Costs:
         read=fit(items[~large], sent[~large], reading[~large], quick),
         transfer=fit(items[large], sent[large], reading[large], quantile),
         unpickle=fit(items, sent, tasks["begin"] - tasks["received"], quantile),
+        release=fit(items[large], sent[large], release_s(tasks)[large], quantile),
         reply_pickle=fit(items, back, tasks["replied_from"] - tasks["end"], quantile),
         reply=fit(items, back, replied, quantile),
         collect=fit(items, back, tasks["collected"] - tasks["arrived"], quantile),
@@ -147,7 +149,7 @@ def split(items: float, size: float, seconds: float) -> Line:
     rest = seconds - fixed
     byte = 0.0
     if size >= SMALL_BYTES:
-        byte = min(rest / size, BYTE_S)
+        byte = rest / size if size >= LARGE_BYTES else min(rest / size, BYTE_S)
         rest -= byte * size
     if rest < SLOW_S:
         fixed, rest = fixed + rest, 0.0

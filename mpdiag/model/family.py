@@ -52,9 +52,18 @@ class Family:
     ready_record: Indices
     role: NDArray[np.int64]
     channel: NDArray[np.uint64]
-    sample_times: Floats
+    root: int | None
+    """Segment of the target itself, its last image if it called exec; None where it left none."""
+    looks: NDArray[np.int64]
+    """The supervisor's samples as sorted numbers of process and time."""
     unrecorded: int
     """Processes that were started and left no record."""
+
+    def seen_between(self, pid: NDArray[np.int64], begin: Floats, end: Floats) -> NDArray[np.int64]:
+        """How often the supervisor saw each process after ``begin`` and until ``end``."""
+        until, since = (np.searchsorted(self.looks, _look(pid, at), "right") for at in (end, begin))
+        times: NDArray[np.int64] = np.maximum(until - since, 0)
+        return times
 
 
 def read_family(trace: Trace) -> Family:
@@ -93,9 +102,22 @@ def read_family(trace: Trace) -> Family:
         ready_record=ready_record,
         role=np.where(role < len(ROLES), role, 0),
         channel=channel,
-        sample_times=np.unique(seconds(trace.table("sample")["t"], launch)),
+        root=_root(trace, pid, np.where(ours, born, np.nan)),
+        looks=np.sort(_look(trace.table("sample")["pid"], seconds(trace.table("sample")["t"], launch))),
         unrecorded=_unrecorded(trace, start, parent, ready_record),
     )
+
+
+def _look(pid: NDArray[Any], at: Floats) -> NDArray[np.int64]:
+    """A process id (22 bits on Linux) and a time in microseconds (41 bits: 25 days) as one number."""
+    ticks = np.clip(np.nan_to_num(at) * 1e6, 0, (1 << 41) - 1).astype(np.int64)
+    look: NDArray[np.int64] = np.minimum(pid.astype(np.int64), (1 << 22) - 1) << np.int64(41) | ticks
+    return look
+
+
+def _root(trace: Trace, pid: NDArray[np.int64], born: Floats) -> int | None:
+    images = np.flatnonzero((pid == trace.meta["pid"]) & ~np.isnan(born))
+    return int(images[np.argmax(born[images])]) if len(images) else None
 
 
 def _ended_cpu(finish: NDArray[Any], count: int) -> Floats:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mpdiag.model.costs import PIPE_BYTES
+from mpdiag.model.accounting import PIPE_BYTES
 from mpdiag.model.schedule import Messages
 
 if TYPE_CHECKING:
@@ -82,12 +82,13 @@ def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Message
     read = np.where(large, 0.0, costs.read.at(count, sent))
     reply = costs.reply.at(count, result)
     worker = costs.unpickle.at(count, sent) + costs.reply_pickle.at(count, result) + reply + toll.worker
+    worker += np.where(large, costs.release.at(count, sent), 0.0)
     collect = costs.collect.at(count, result) + costs.handle.at(count, result)
     collect += np.where(large_result, reply, COLLECT_S)
     produce = stream.produce_s * count
     parent = pickle + write + produce + collect + tariff.submit_s + tariff.item_s * count
     parent += LARGE_WRITER_CPU * transfer
-    arrival = _arrival(stream, items, float(np.mean(parent / np.maximum(count, 1e-9))))
+    arrival = np.concatenate(([0.0], np.cumsum(items)[:-1])) * _pace_s(stream, tariff)
     feed = (pickle + write + produce) * each
     return Messages(
         arrival,
@@ -103,17 +104,24 @@ def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Message
     )
 
 
-def _arrival(stream: Stream, items: Floats, parent_s: float) -> Floats:
-    """When the main thread submits each entry; ``parent_s`` is what the parent needs for an item of its own.
+def _pace_s(stream: Stream, tariff: Tariff) -> float:
+    """Seconds per item that the main thread takes its time between two submissions.
 
-    A main thread that takes its time between two submissions (a pace that the parent's work explains by less than half)
-    will take it again. The machinery's own pace binds nothing.
+    As recorded, where the parent's own work at recorded message sizes explains less than half of it: then the program
+    does something there, and will do it again. The machinery's own pace binds nothing.
     """
-    pace = stream.span_s / max(stream.items, 1e-9)
-    slack = pace - parent_s
-    each = slack if slack > pace / 2 else 0.0
-    arrival: Floats = np.concatenate(([0.0], np.cumsum(items)[:-1])) * each
-    return arrival
+    costs, items = tariff.costs, max(stream.items, 1e-9)
+    count = np.array([items / stream.messages])
+    sent = (stream.argument[-1] / stream.messages) + stream.callable_bytes + np.zeros(1)
+    back = stream.result[-1] / stream.messages + np.zeros(1)
+    parent = (
+        tariff.toll.parent + tariff.submit_s + COLLECT_S + tariff.item_s * count
+        + costs.gap.at(count, sent) + costs.pickle.at(count, sent) + costs.write.at(count, sent)
+        + costs.transfer.at(count, sent) + costs.collect.at(count, back) + costs.handle.at(count, back)
+    )  # fmt: skip
+    pace = stream.span_s / items
+    slack = pace - float(parent[0] / count[0])
+    return slack if slack > pace / 2 else 0.0
 
 
 def _edges(stream: Stream, setting: Setting, limit: int) -> tuple[Floats, float]:

@@ -24,16 +24,10 @@ HELPERS = {"multiprocessing.forkserver": "forkserver", "multiprocessing.resource
 """Modules that multiprocessing runs by ``python -c "from ... import main; main(...)"`` in processes of its own."""
 
 
-def root_segment(trace: Trace, family: Family) -> int | None:
-    """The segment of the target itself, its last image if it called exec; None where it left none."""
-    images = np.flatnonzero((family.pid == trace.meta["pid"]) & (family.process >= 0))
-    return int(images[np.nanargmax(family.born[images])]) if np.isfinite(family.born[images]).any() else None
-
-
 def ends(trace: Trace, family: Family) -> Floats:
     """When each segment's process ended, or was last seen; the target ends with the run."""
     result = np.where(np.isnan(family.finished), family.last, family.finished)
-    root, end = root_segment(trace, family), trace.meta["end"]
+    root, end = family.root, trace.meta["end"]
     if root is not None and end is not None:
         result[root] = np.fmax(
             seconds(np.array([end["perf_ns"]], np.uint64), trace.meta["perf_ns"])[0], family.born[root]
@@ -44,9 +38,9 @@ def ends(trace: Trace, family: Family) -> Floats:
 def build_processes(trace: Trace, family: Family, workers: Workers, end: Floats) -> tuple[Process, ...]:
     """Give every process but the supervisor, in the order of segments; ``end`` is ``ends(...)``."""
     complete = trace.meta["end"] is not None
-    root = root_segment(trace, family)
     seen = np.where(workers.of_segment >= 0, np.append(workers.end, np.nan)[workers.of_segment], end)
-    running = np.isnan(family.finished) & (not complete)
+    over = np.array([worker.ended != "running" for worker in workers.workers] + [False], bool)
+    running = np.isnan(family.finished) & (not complete) & ~over[workers.of_segment]
     stamps = np.transpose([family.born, family.ready, np.where(running, np.nan, seen), family.cpu, family.launched])
     processes = []
     for segment, (born, ready, ended, cpu, launched) in enumerate(stamps.tolist()):
@@ -54,7 +48,7 @@ def build_processes(trace: Trace, family: Family, workers: Workers, end: Floats)
             continue
         header = trace.headers[segment]
         code = None if np.isnan(family.finished[segment]) else int(family.code[segment])
-        if segment == root and complete:
+        if segment == family.root and complete:
             code = trace.meta["end"]["status"]
         name, method, site, logical = _identity(trace, family, segment)
         processes.append(

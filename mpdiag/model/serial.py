@@ -42,7 +42,7 @@ do nothing (CPython 3.11, thread_time around the submission and the taking of th
 CLOSE_S = 1e-3
 """CPU seconds of the creating thread to shut a pool down: measured likewise."""
 MOSTLY_CPU = 0.5
-"""Without run-queue figures, a worker whose tasks use the CPU for this share of their time is not blocked otherwise."""
+"""Without run-queue figures, a worker whose typical task uses the CPU for this share of its time is never blocked."""
 INFLATION = 0.9
 """Low end of the range: the same work, run alone, may need this share of the CPU time it needed beside other workers
 (shared caches, memory bandwidth and hyper-threads; not measurable from one run)."""
@@ -145,7 +145,8 @@ def _blocked_share(weight: Floats, cpu: Floats, rest: Floats, most: float, delay
     if total <= 0:
         return 0.0
     if delay is None:
-        return 0.0 if used >= MOSTLY_CPU * (used + total) else total / estimated
+        # By the median: a task in a hundred that was preempted for milliseconds outweighs all others in a sum.
+        return 0.0 if np.median(cpu) >= MOSTLY_CPU * np.median(cpu + rest) else total / estimated
     # One preempted task that stands for many must not look like I/O of them all.
     error = STANDARD_ERRORS * float(np.sum(weight * np.maximum(weight - 1.0, 0.0) * rest**2)) ** 0.5
     return max(0.0, total - delay - min(error, total)) / estimated

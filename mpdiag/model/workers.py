@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-UNSEEN_PERIODS = 3.0
-"""A process that the supervisor saw, and then not for so many of its sampling periods, is gone."""
-LEAST_UNSEEN_S = 0.3
-"""And never less than this: on a busy machine the supervisor itself may be late."""
+MISSED_LOOKS = 2
+"""A worker is gone when the supervisor saw its parent so often after it saw the worker last: one look may lie between
+the two, another must have missed the worker."""
 COUNTERS = ("received", "received_bytes", "done", "result_bytes")
 
 
@@ -58,8 +57,8 @@ def read_workers(trace: Trace, family: Family, pools: Pools, wall: float) -> Wor
     counts = np.zeros((len(COUNTERS), len(channel)), np.int64)
     for row, name in zip(counts, COUNTERS, strict=True):
         np.maximum.at(row, tallies["segment"], np.minimum(tallies[name], COUNT_LIMIT).astype(np.int64))
-    now = None if trace.meta["end"] is not None else wall
-    end, ended = _endings(family, pools, segments, pool, now)
+    outlook = _Outlook(trace.meta["end"] is None, wall, _ended_parents(trace, family)[pools.segment[pool]])
+    end, ended = _endings(family, pools, segments, pool, outlook)
     launched = np.where(np.isnan(family.launched), family.born, family.launched)[segments]
     stamps = np.transpose([launched, family.ready[segments], family.first[segments], end]).tolist()
     workers = tuple(
@@ -85,27 +84,40 @@ def read_workers(trace: Trace, family: Family, pools: Pools, wall: float) -> Wor
     return Workers(workers, of_segment, pool, counts[COUNTERS.index("done"), segments], end, strays)
 
 
+@dataclass(frozen=True, eq=False)
+class _Outlook:
+    """What is known about the rest of the run: whether it goes on, its last instant, whose parent ended properly."""
+
+    live: bool
+    wall: float
+    parent_ended: NDArray[np.bool_]
+
+
+def _ended_parents(trace: Trace, family: Family) -> NDArray[np.bool_]:
+    """Which segments' processes are known to have ended by themselves, taking their pools along."""
+    ended = ~np.isnan(family.finished)
+    end = trace.meta["end"]
+    if family.root is not None and end is not None:
+        ended[family.root] = end["status"] >= 0
+    return ended
+
+
 def _endings(
-    family: Family, pools: Pools, segments: Indices, pool: Indices, now: float | None
+    family: Family, pools: Pools, segments: Indices, pool: Indices, outlook: _Outlook
 ) -> tuple[Floats, list[str]]:
     """When and how each worker ended.
 
-    "returned": it said so. "killed": the supervisor saw it no more, long before its pool was shut down. "terminated":
-    by the shutdown of its pool, or the end of its pool's process. "running": the run goes on, or was cut off, ``now``.
+    "returned": it said so. "killed": the supervisor saw it no more while it went on seeing its parent. "terminated":
+    by the shutdown of its pool, or the end of its pool's process. "running": the run goes on, or was cut off.
     "unknown": nobody saw it or its pool end.
     """
     finished, last, sampled = family.finished[segments], family.last[segments], family.sampled[segments]
     ended = np.array([entry.ended for entry in pools.pools], np.float64)[pool]
     closing = np.array([entry.closing for entry in pools.pools], np.float64)[pool]
     closed = pools.closed[pool]
-    times = family.sample_times
-    period = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    watched_until = np.fmin(closing, times[-1] if len(times) else -np.inf)
-    killed = watched_until - np.fmax(sampled, last) > max(UNSEEN_PERIODS * period, LEAST_UNSEEN_S)
-    killed &= ~np.isnan(sampled)
-    parent_seen = ~np.isnan(family.finished[pools.segment[pool]]) | (now is None)
-    alive = ~closed & (now is not None)
+    missed = family.seen_between(family.pid[pools.segment[pool]], last, closing)
+    killed = (missed >= MISSED_LOOKS) & ~np.isnan(sampled)
     kinds = ["returned", "killed", "running", "terminated"]
-    cases = [~np.isnan(finished), killed, alive, closed | parent_seen]
-    ends = [finished, last, np.full(len(last), np.nan if now is None else now), np.fmax(ended, last)]
+    cases = [~np.isnan(finished), killed, ~closed & outlook.live, closed | outlook.parent_ended]
+    ends = [finished, last, np.full(len(last), outlook.wall), np.fmax(ended, last)]
     return np.select(cases, ends, last), np.select(cases, kinds, "unknown").tolist()

@@ -11,6 +11,7 @@ from mpdiag.diagnosis import Evidence, Finding, Fix, Rule
 from mpdiag.model.change import Chunk
 from mpdiag.model.chunking import recommended_chunksize
 from mpdiag.model.costs import alike, calibrate, tasks_of
+from mpdiag.model.serial import FEEDER_LOOP_S
 from mpdiag.model.sites import about_origins
 from mpdiag.wording import calls, numbers
 
@@ -102,19 +103,22 @@ def _typical(run: Run, origins: Sequence[int]) -> _Typical | None:
         stage.name: float(getattr(costs, stage.name).at(items, results if stage.name in RETURNING else sent)[0])
         for stage in fields(costs)
     }
-    waited = timed["pickled"] - np.fmax(timed["asked"], timed["submitted"])
-    if run.origins[origins[0]].method.startswith("imap"):
-        # What the program's own iterable took is no cost of the message.
-        waited = waited - timed["produce"]
+    waited = float(np.nanmedian(np.maximum(timed["pickled"] - np.fmax(timed["asked"], timed["submitted"]), 0.0)))
+    if run.origins[origins[0]].method.startswith("imap") and spent["gap"] > FEEDER_LOOP_S:
+        # What the program's own iterable takes is no cost of the messages: their share of the feeder's time is left.
+        feeder = sum(spent[name] for name in FEEDER)
+        waited *= 1.0 - (spent["gap"] - FEEDER_LOOP_S) / feeder
+        spent["gap"] = FEEDER_LOOP_S
     return _Typical(
         compute=float(np.median(timed["end"] - timed["begin"])),
         parent=sum(spent[name] for name in PARENT),
         worker=sum(spent[name] for name in WORKER),
-        starved=float(np.nanmedian(np.maximum(waited, 0.0))),
+        starved=waited,
     )
 
 
-PARENT = ("gap", "pickle", "write", "collect", "handle")
+FEEDER = ("gap", "pickle", "write")
+PARENT = (*FEEDER, "collect", "handle")
 WORKER = ("read", "unpickle", "reply_pickle", "reply")
 RETURNING = frozenset({"reply_pickle", "reply", "collect", "handle"})
 """The stages of ``Costs`` that the two sides pay for a message smaller than the pipe, and those of the way back."""

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from mpdiag.diagnosis import Evidence, Finding, Fix, Rule
 from mpdiag.model.accounting import account
 from mpdiag.model.change import Serial
-from mpdiag.model.costs import tasks_of
+from mpdiag.model.competition import slowdown
 from mpdiag.model.regions import region
-from mpdiag.model.serial import demands, pool_work
+from mpdiag.model.serial import pool_work
 from mpdiag.model.sites import about_pools, origins_of, pools_by_site
 from mpdiag.wording import calls, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
 
     from mpdiag.model.run import Origin, Pool, Run
 
@@ -35,6 +31,9 @@ EXPLAINS = (
 )
 """They explain this rule too: of two that explain each other the one that saves more stands. So this one stands where
 no other makes the pool worth having."""
+
+ALONE = 1.1
+"""Up to this slowdown by other programs the two savings can be compared; above, what serial code saves is exaggerated."""
 
 
 class NotWorthIt(Rule):
@@ -67,24 +66,10 @@ class NotWorthIt(Rule):
         for pools in pools_by_site(run):
             taken = sum(end - start for start, end in (region(run, pool) for pool in pools))
             serial = sum(pool_work(run, pool.index).total.value for pool in pools)
-            timed = tasks_of(run, (origin.index for origin in origins_of(run, pools)))
-            if len(timed) and serial * _slowdown(run, pools[0], timed) <= WORTH_SAYING * taken:
+            timed = any(len(run.tasks_by_origin[origin.index]) for origin in origins_of(run, pools))
+            # On a busy machine serial code would have to wait for a processor, too.
+            if timed and serial * slowdown(run, pools[0]) <= WORTH_SAYING * taken:
                 yield _finding(run, pools, taken, serial)
-
-
-def _slowdown(run: Run, pool: Pool, timed: NDArray[Any]) -> float:
-    """How many times longer the tasks took since other programs kept the processors busy: serial code would suffer too.
-
-    That is their waiting for a processor (``demands`` tells it from being blocked) less what the pool's own processes,
-    workers and parent, make each other wait.
-    """
-    mine = np.isin(run.tasks["pool"], np.unique(timed["pool"]))
-    cpu, blocked = (values[mine] for values in demands(run))
-    weight, wall = run.tasks["weight"][mine], (run.tasks["end"] - run.tasks["begin"])[mine]
-    known = np.isfinite(cpu) & np.isfinite(wall)
-    needed = float(np.sum((weight * (cpu + blocked))[known]))
-    own = max(1.0, (pool.workers + 1) / max(1, run.meta.cpus_usable))
-    return max(1.0, float(np.sum((weight * wall)[known])) / needed / own) if needed > 0 else 1.0
 
 
 def _finding(run: Run, pools: Sequence[Pool], taken: float, serial: float) -> Finding:
@@ -113,7 +98,7 @@ def _finding(run: Run, pools: Sequence[Pool], taken: float, serial: float) -> Fi
             "\n".join(dict.fromkeys(_loop(origin) for origin in origins[:CALLS])),
         ),
         change=Serial(tuple(pool.index for pool in pools)),
-        explains=EXPLAINS,
+        explains=EXPLAINS if slowdown(run, pool) <= ALONE else (),
         about=about_pools(run, pools),
     )
 

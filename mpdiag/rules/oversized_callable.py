@@ -26,7 +26,7 @@ WORTH_SAYING = 0.1
 
 
 class OversizedCallable(Rule):
-    """A callable that carries state along: a bound method's object, a partial's arguments.
+    """A callable that carries state: a bound method's object, a partial's arguments.
 
     What it means: the function given to the pool is not a plain function. A bound
     method brings its whole object along, a partial its bound arguments, and every
@@ -52,7 +52,9 @@ class OversizedCallable(Rule):
             return SHOP.price(order)
 
         shop = Shop(load_catalogue())
-        with ProcessPoolExecutor(initializer=start_worker, initargs=(shop,)) as executor:
+        with ProcessPoolExecutor(
+            initializer=start_worker, initargs=(shop,)
+        ) as executor:
             totals = list(executor.map(price, orders, chunksize=200))
     """
 

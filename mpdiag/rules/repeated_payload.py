@@ -42,7 +42,8 @@ class RepeatedPayload(Rule):
     Bad:
 
         with ProcessPoolExecutor() as executor:
-            futures = [executor.submit(most_similar, query, archive) for query in queries]
+            for query in queries:
+                executor.submit(most_similar, query, archive)
 
     Good:
 
@@ -53,8 +54,11 @@ class RepeatedPayload(Rule):
         def look_up(query):
             return most_similar(query, ARCHIVE)
 
-        with ProcessPoolExecutor(initializer=start_worker, initargs=(archive,)) as executor:
-            futures = [executor.submit(look_up, query) for query in queries]
+        with ProcessPoolExecutor(
+            initializer=start_worker, initargs=(archive,)
+        ) as executor:
+            for query in queries:
+                executor.submit(look_up, query)
     """
 
     id = "repeated-payload"

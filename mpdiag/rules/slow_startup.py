@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 SLOW_INITIALISER_S = 0.1
 """An initialiser that takes longer makes or loads something; seeding or keeping arguments takes milliseconds."""
 SLOW_IMPORTS_S = 0.5
-"""A spawned worker needs 30 to 130 ms for a small program and 70 to 220 ms more for numpy (measured on two machines): what
-any numerical program pays. From here on there is something to take out."""
+"""A spawned worker needs 30 to 130 ms for a small program and 70 to 220 ms more for numpy (measured on two machines):
+what any numerical program pays. From here on there is something to take out."""
 WORTH_SAYING = 0.05
 """Starting takes at least this share of the workers' time: less can hardly save 3 % of a run."""
 BARE_S: Mapping[str, float] = {"fork": 0.003, "forkserver": 0.014, "spawn": 0.04}
-"""Launch to first task of a worker that imports next to nothing: a program of ten lines, CPython 3.10 to 3.13, medians."""
+"""Launch to first task of a worker that imports next to nothing: a program of ten lines, CPython 3.10 to 3.13."""
 OTHERWISE_S = 0.04
+"""The same for a start method that this list does not know: the dearest known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,19 @@ mpdiag. All signals are blocked here before it starts and taken one by one with 
 
 from __future__ import annotations
 
-import errno
 import os
 import resource
 import signal
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from mpdiag.errors import MpdiagError
+from mpdiag.supervise.spawn import spawn
 from mpdiag.supervise.witness import JOB_STOPS, Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from mpdiag.supervise.target import Target
 
@@ -36,12 +34,6 @@ REQUESTS_TO_END = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signa
 GRACE_S = 0.005
 """``timeout`` and friends signal the pid and then its group: waiting this long makes the two one, as they are to a
 program that runs alone."""
-IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
-"""Python ignores these, and what is ignored is inherited; the target starts with their default."""
-LAST_STREAM = 2
-"""The descriptor of stderr."""
-SHELL = "/bin/sh"
-"""What runs an executable text file without a ``#!`` line, as in every shell and ``execvp``."""
 
 
 class Watch(Protocol):
@@ -75,7 +67,7 @@ def supervise(target: Target, environment: Mapping[str, str], watch: Watch, firs
     try:
         with closing(Witness()) as witness:
             launched = time.perf_counter_ns()
-            pid = _start(target, environment, original)
+            pid = spawn(target, environment, original)
             # Ignored, it would make the kernel reap the target; only now, since the target inherits what is ignored.
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             watch.begin(pid, launched)
@@ -85,60 +77,6 @@ def supervise(target: Target, environment: Mapping[str, str], watch: Watch, firs
         while signal.sigtimedwait(TAKEN, 0) is not None:
             continue
         signal.pthread_sigmask(signal.SIG_SETMASK, original)
-
-
-def _start(target: Target, environment: Mapping[str, str], mask: Iterable[int]) -> int:
-    error = _spawn(target.executable, target.arguments, environment, mask)
-    if isinstance(error, OSError) and error.errno == errno.ENOEXEC:
-        error = _spawn(SHELL, (SHELL, target.executable, *target.arguments[1:]), environment, mask)
-    if isinstance(error, int):
-        return error
-    reason = error.strerror
-    if error.errno == errno.ENOENT and Path(target.executable).exists():
-        reason = "the interpreter that its first line names does not exist"
-    message = f"cannot run {target.executable!r}: {reason}; check that it runs without mpdiag"
-    raise MpdiagError(message)
-
-
-def _spawn(path: str, arguments: Iterable[str], environment: Mapping[str, str], mask: Iterable[int]) -> int | OSError:
-    """Start a program: its pid, or why it cannot be started.
-
-    Not ``os.posix_spawn``: glibc's leaves two of its internal signals ignored in the program (seen in SigIgn).
-    """
-    failure, report = os.pipe()
-    try:
-        pid = os.fork()
-        if pid == 0:
-            _become(path, arguments, environment, mask, report)
-    except OSError as error:
-        os.close(failure)
-        return error
-    finally:
-        os.close(report)
-    with os.fdopen(failure, "rb") as pipe:
-        number = int(pipe.read() or b"0")
-    if not number:
-        return pid
-    os.waitpid(pid, 0)
-    return OSError(number, os.strerror(number))
-
-
-def _become(
-    path: str, arguments: Iterable[str], environment: Mapping[str, str], mask: Iterable[int], report: int
-) -> NoReturn:
-    """In the new process: be the program; where that fails, report the error number and end."""
-    try:
-        for number in IGNORED_BY_PYTHON:
-            signal.signal(number, signal.SIG_DFL)
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            # Python's own handler would swallow what arrives between unblocking and the program.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.execve(path, list(arguments), environment)  # noqa: S606 - without a shell, as the user's shell does it
-    except OSError as error:
-        os.write(report, str(error.errno).encode())
-    finally:
-        os._exit(127)
 
 
 class _Supervision:
@@ -210,32 +148,6 @@ def _stop(number: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     signal.pthread_sigmask(signal.SIG_BLOCK, {number})
     signal.signal(number, previous)
-
-
-def reserve_streams() -> None:
-    """Occupy standard streams that are closed, for this process only, so that no file of ours gets their numbers."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= LAST_STREAM:
-        continue
-    os.close(descriptor)
-
-
-def release_streams() -> None:
-    """Let go of what this process holds open for the target only: stdin, stdout and other inherited descriptors.
-
-    Otherwise a pipe that the target closes would stay open, and the process at its other end would wait for ever.
-    """
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for descriptor in (0, 1):
-        os.dup2(null, descriptor, inheritable=False)
-    os.close(null)
-    for link in list(Path("/proc/self/fd").iterdir()):
-        descriptor = int(link.name)
-        try:
-            if descriptor > LAST_STREAM and os.get_inheritable(descriptor):
-                os.close(descriptor)
-        except OSError:
-            # The descriptor that listed the directory.
-            continue
 
 
 def die_by(number: int) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpdiag.supervise.interpreter import uninstrumented
-from mpdiag.supervise.launch import release_streams
-from mpdiag.supervise.sampler import FIRST_LOOK_S, Sampler
+from mpdiag.supervise.sampler import Sampler
+from mpdiag.supervise.streams import release_streams
 from mpdiag.wire.format import CAUSES
 from mpdiag.wire.segment import SegmentWriter
 
@@ -58,7 +58,6 @@ class Recording:
         try:
             if self._sampler is None:
                 self._sampler = Sampler(self._meta["pid"], self._writer)
-                return FIRST_LOOK_S
             return self._sampler.look()
         except Exception as error:  # noqa: BLE001 - psutil may fail in many ways; the wait for the target must go on
             self._sampling = False

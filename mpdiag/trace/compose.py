@@ -23,6 +23,8 @@ LAUNCH_NS: Final = 1_000_000_000_000
 """The launch in traces that say nothing about it: any stamp but 0, which means never."""
 _WORD: Final = re.compile(r'([a-z_]+)=((?:"(?:[^"\\]|\\.)*")?[^\s"]*)(?:\s+|$)')
 _UNKNOWN_FORMAT: Final = struct_format(FIELDS[UNKNOWN])
+NUMBERED: Final = frozenset({"text", "site", "origin"})
+"""Kinds of records that others refer to by number, and the types of the fields that do."""
 _VERSION: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
@@ -62,9 +64,9 @@ class _Composition:
             message = f"{word} before the first segment"
             raise ValueError(message)
         elif word == "skip":
-            self.segments[-1].slots.append(("skip", {"slots": rest}, line))
+            self.segments[-1].take("skip", {"slots": rest}, line)
         elif word in FIELDS:
-            self.segments[-1].slots.append((word, dict(_words(rest)), line))
+            self.segments[-1].take(word, dict(_words(rest)), line)
         else:
             message = f"there is no kind of record named {word}"
             raise ValueError(message)
@@ -89,13 +91,24 @@ class _SegmentText:
     header: dict[str, str]
     line: int
     slots: list[tuple[str, dict[str, str], int]] = field(default_factory=list)
+    highest: int = 0
+    """The highest number of a string, site or origin that was named."""
+
+    def take(self, kind: str, words: dict[str, str], line: int) -> None:
+        """Take one record, or ``skip``."""
+        self.slots.append((kind, words, line))
+        if kind in NUMBERED:
+            self.highest = max(self.highest, int(words.get("id", "0"), 0))
+        for name, declared in FIELDS.get(kind, ()):
+            if declared in NUMBERED and name in words:
+                self.highest = max(self.highest, notation.read_reference(words[name])[1] or 0)
 
     def encode(self, launch: int) -> tuple[str, bytes]:
         """The segment's file name and contents."""
         line = self.line
         try:
             head = _header(self.header, launch)
-            encoder = _Encoder(launch, self._highest())
+            encoder = _Encoder(launch, self.highest)
             parts = [header.encode(**head)]
             for kind, words, line in self.slots:  # noqa: B007 - the line is for the message
                 parts.append(encoder.record(kind, words))
@@ -105,17 +118,6 @@ class _SegmentText:
         uid = bytes(head["uid"])
         name = header.identity(int(head["pid"]), int(head["perf_ns"]), uid)
         return f"{SEGMENTS}/{name}.{int(head['chunk'])}.seg", b"".join(parts)
-
-    def _highest(self) -> int:
-        """The highest number of a string, site or origin that the segment names."""
-        numbers = [0]
-        for kind, words, _ in self.slots:
-            if kind in {"text", "site", "origin"}:
-                numbers.append(int(words.get("id", "0"), 0))
-            for name, declared in FIELDS.get(kind, ()):
-                if declared in {"text", "site", "origin"}:
-                    numbers.append(notation.read_reference(words.get(name, notation.NONE))[1] or 0)
-        return max(numbers)
 
 
 class _Encoder:
@@ -147,7 +149,7 @@ class _Encoder:
     def _value(self, name: str, declared: str, word: str | None) -> float | bytes:
         if word is None:
             return b"" if declared.startswith("s") and declared != "site" else 0
-        if declared in {"text", "site", "origin"}:
+        if declared in NUMBERED:
             label, number = notation.read_reference(word)
             return self._intern(declared, label) if number is None else number
         if declared == "t":

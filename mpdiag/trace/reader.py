@@ -15,7 +15,6 @@ from mpdiag.trace.segment import DamagedError, Header, Trace, decode_header
 from mpdiag.trace.source import (
     META,
     NOTE_LIMIT,
-    SIZE_LIMIT,
     UNREADABLE,
     Source,
     VanishedError,
@@ -136,8 +135,8 @@ def _read_chunk(reading: _Reading, stream: BinaryIO, name: str) -> None:
             used -= SLOT_SIZE
         if used:
             reading.total += used
-            if reading.total > SIZE_LIMIT:
-                raise too_large(reading.source.name, reading.total)
+            if reading.total > reading.source.limit:
+                raise too_large(reading.source.name, reading.total, reading.source.limit)
             reading.tables.add(block[:used], place, slot)
             reading.slots[place] = slot + used // SLOT_SIZE
             reading.sizes[place] += (reading.slots[place] - first) * SLOT_SIZE

@@ -32,7 +32,12 @@ SEGMENTS: Final = "segments"
 ADVICE: Final = "give the run file that mpdiag run -o wrote"
 SIZE_LIMIT: Final = 1 << 30
 """Bytes of records of one run: 16 million, of five million timed tasks, while the recorder's budget keeps a long run
-below a tenth of it. Deflate expands up to 1032 times, so without a limit a file of 4 MB could ask for 4 GB."""
+below a tenth of it."""
+PACKED_RATIO: Final = 100
+"""So many times its size may a packed file hold: records shrink to a fifth, those of idle processes to a twentieth,
+while deflate can make one byte of a thousand: a file of 1 MB could ask for 1 GB."""
+PACKED_FREE: Final = 1 << 24
+"""And this much in any case."""
 NOTE_LIMIT: Final = 4096
 POINTER_LIMIT: Final = 1 << 16
 UNREADABLE: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
@@ -53,6 +58,8 @@ class Source:
     losses: tuple[str, ...] = ()
     live: str = ""
     """The directory that a live pointer led to."""
+    limit: int = SIZE_LIMIT
+    """Bytes of records that will be read from it."""
 
 
 class VanishedError(Exception):
@@ -68,7 +75,8 @@ def open_source(path: str, opened: ExitStack) -> Source:
     """Open the run at ``path`` for as long as ``opened``. MpdiagError for what is none; VanishedError see there."""
     name = shown(path)
     try:
-        mode = Path(path).stat().st_mode
+        found = Path(path).stat()
+        mode, size = found.st_mode, found.st_size
         if stat.S_ISDIR(mode):
             return _directory_source(Path(path), name)
         if not stat.S_ISREG(mode):
@@ -85,7 +93,8 @@ def open_source(path: str, opened: ExitStack) -> Source:
         message = f"{name} is empty: the run it was meant for could not be saved; record the run again"
         raise MpdiagError(message)
     if begin.startswith(b"PK"):
-        return _zip_source(opened.enter_context(_opened_zip(stream, name)), name)
+        limit = min(SIZE_LIMIT, max(PACKED_FREE, PACKED_RATIO * size))
+        return _zip_source(opened.enter_context(_opened_zip(stream, name)), name, limit)
     return _pointed_source(begin, name)
 
 
@@ -171,7 +180,7 @@ def _opened_zip(stream: BinaryIO, name: str) -> zipfile.ZipFile:
         raise MpdiagError(message) from error
 
 
-def _zip_source(archive: zipfile.ZipFile, name: str) -> Source:
+def _zip_source(archive: zipfile.ZipFile, name: str, limit: int) -> Source:
     segments: dict[str, Opener] = {}
     notes: dict[str, Opener] = {}
     meta: zipfile.ZipInfo | None = None
@@ -188,8 +197,8 @@ def _zip_source(archive: zipfile.ZipFile, name: str) -> Source:
             notes[member.filename] = opener
         else:
             odd += 1
-    if total > SIZE_LIMIT:
-        raise too_large(name, total)
+    if total > limit:
+        raise too_large(name, total, limit)
     if meta is None:
         message = f"{name} is a zip file but no run (no {META}); {ADVICE}"
         raise MpdiagError(message)
@@ -200,7 +209,7 @@ def _zip_source(archive: zipfile.ZipFile, name: str) -> Source:
     except UNREADABLE as error:
         message = f"{name} is damaged: its {META} cannot be read ({shown(str(error))}); record the run again"
         raise MpdiagError(message) from error
-    return Source(name, text, segments, notes, losses)
+    return Source(name, text, segments, notes, losses, limit=limit)
 
 
 def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BinaryIO:
@@ -211,9 +220,14 @@ def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BinaryIO:
         raise zipfile.BadZipFile(message) from error
 
 
-def too_large(name: str, size: int) -> MpdiagError:
+def too_large(name: str, size: int, limit: int) -> MpdiagError:
     """The error for a run of more bytes of records than will be read."""
+    if limit < SIZE_LIMIT:
+        return MpdiagError(
+            f"{name} is no run file: it claims {size >> 20} MiB of records, far more than a file of its size can hold;"
+            f" {ADVICE}"
+        )
     return MpdiagError(
-        f"{name} holds {size >> 20} MiB of records, more than the {SIZE_LIMIT >> 20} MiB that are read;"
+        f"{name} holds {size >> 20} MiB of records, more than the {limit >> 20} MiB that are read;"
         " record a shorter run, or with a smaller --budget"
     )

@@ -61,10 +61,10 @@ def compute_heavy(size: float) -> None:
 
 
 def pool_churn(size: float) -> None:
-    """Make a pool for every few tasks."""
-    for _ in range(round(150 * size)):
+    """Make a pool for every round of 48 tasks of about 300 us, as fixtures/programs/pool_churn_slow.py does."""
+    for _ in range(round(75 * size)):
         with CONTEXT.Pool(WORKERS) as pool:
-            pool.map(turn, [400] * 16)
+            pool.map(turn, [6_000] * 48)
 
 
 if __name__ == "__main__":

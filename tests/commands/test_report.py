@@ -77,3 +77,14 @@ def test_dump_prints_every_record(recorded, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert any("supervisor" in line for line in lines)
     assert any("exit" in line for line in lines)
+
+
+def test_names_that_the_encoding_lacks_are_escaped(mpdiag, tmp_path):
+    odd = os.fsdecode(b"caf\xc3\xa9-\xff.py")
+    (tmp_path / odd).write_text("")
+    assert mpdiag("run", "--quiet", "-o", "r.mpdiag", odd).returncode == 0
+
+    for command in ("report", "dump"):
+        finished = mpdiag(command, "r.mpdiag", env={**mpdiag.environment, "PYTHONIOENCODING": "ascii"})
+        assert (finished.returncode, finished.stderr) == (0, "")
+        assert "caf" in finished.stdout

@@ -18,7 +18,7 @@ def square(number):
 
 if __name__ == "__main__":
     multiprocessing.set_start_method(sys.argv[1])
-    with multiprocessing.Pool(2) as pool:
+    with multiprocessing.Pool(1) as pool:
         print(sum(pool.map(square, range(100), chunksize=1)))
 """
 
@@ -91,6 +91,7 @@ def test_other_interpreters_need_no_mpdiag(mpdiag, tmp_path, program, interprete
         (["-X", "dev", "program.py"], "unknown option -X"),
         (["--verbose", "program.py"], "unknown option --verbose"),
         (["--output=x", "program.py"], "unknown option --output=x"),
+        (["missing.py", "--debug"], "no file 'missing.py'"),
     ],
 )
 def test_errors_are_one_line_before_the_program_runs(mpdiag, tmp_path, arguments, words):
@@ -263,7 +264,7 @@ def test_descendants_that_outlive_the_program_are_not_waited_for(mpdiag):
         "import os; r, w = os.pipe(); pid = os.fork(); print(pid, flush=True) if pid else (os.close(1), os.read(r, 1))"
     )
 
-    run = mpdiag("run", "--quiet", "-c", program, stderr=None)
+    run = mpdiag("run", "--quiet", "-c", program, capture_output=False, stdout=mpdiag.PIPE)
 
     os.kill(int(run.stdout), signal.SIGKILL)
     assert run.returncode == 0

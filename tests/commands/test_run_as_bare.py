@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -163,3 +164,13 @@ def test_deleted_current_directory_is_no_trouble(mpdiag, tmp_path):
     run = mpdiag.bare("sh", "-c", shell, "sh", *mpdiag.command("run", "--quiet", "-c", "print('out')"))
 
     assert (run.returncode, run.stdout) == (0, "out\n")
+
+
+def test_stderr_whose_reader_has_gone_is_no_trouble(mpdiag):
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    run = mpdiag("run", "-c", "print('out'); exit(5)", capture_output=False, stdout=subprocess.PIPE, stderr=writer)
+
+    os.close(writer)
+    assert (run.returncode, run.stdout) == (5, "out\n")

@@ -58,12 +58,12 @@ class Pool:
     @property
     def site(self) -> tuple[str, int, str]:
         """File, line and function that made it."""
-        return self.segment.site(self.record["site"])
+        return self.segment.site(int(self.record["site"]))
 
     @property
     def initializer(self) -> str:
         """Name of the initialiser."""
-        return self.segment.text(self.record["initializer"])
+        return self.segment.text(int(self.record["initializer"]))
 
     @property
     def sent(self) -> int:
@@ -117,7 +117,7 @@ class Recorded:
     def faults(self) -> list[tuple[str, str]]:
         """What the probe itself says it could not record, and why."""
         return [
-            (segment.text(loss["what"]), segment.text(loss["why"]))
+            (segment.text(int(loss["what"])), segment.text(int(loss["why"])))
             for segment in self.trace.segments
             for loss in segment.records("loss")
         ]
@@ -148,9 +148,9 @@ def _origins(segment: Segment, pool: int) -> tuple[Origin, ...]:
         )
         found.append(
             Origin(
-                segment.site(origin["site"])[1],
-                segment.text(origin["method"]),
-                segment.text(origin["function"]),
+                segment.site(int(origin["site"]))[1],
+                segment.text(int(origin["method"])),
+                segment.text(int(origin["function"])),
                 int(sent["tasks"].sum()),
                 int(sent["items"].sum()),
                 int(collected["tasks"].sum()),

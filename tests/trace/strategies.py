@@ -47,7 +47,9 @@ SLOTS = st.lists(SLOT, max_size=12).map(b"".join)
 @st.composite
 def headers(draw: st.DrawFn) -> bytes:
     """A header with any identity."""
-    fields = header.fields(draw(st.integers(0, 9)), draw(st.integers(0, 2**32 - 1)), LAUNCH, draw(st.binary(max_size=8)))
+    fields = header.fields(
+        draw(st.integers(0, 9)), draw(st.integers(0, 2**32 - 1)), LAUNCH, draw(st.binary(max_size=8))
+    )
     fields.update(
         ppid=draw(st.integers(0, 2**32 - 1)),
         parent_uid=draw(st.binary(max_size=8)),
@@ -62,7 +64,7 @@ def headers(draw: st.DrawFn) -> bytes:
 def segment_name(head: bytes) -> str:
     """The file name that a segment with this header has."""
     fields = header.decode(head)
-    uid = bytes(fields["uid"])  # type: ignore[arg-type]
+    uid = bytes(fields["uid"])
     return f"segments/{header.identity(int(fields['pid']), int(fields['perf_ns']), uid)}.0.seg"
 
 

@@ -6,8 +6,8 @@ import asyncio
 import inspect
 import multiprocessing
 import sys
-import threading
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 ready = False
 
@@ -48,7 +48,7 @@ def inner(count):
 def outcome(call, *args):
     try:
         return call(*args)
-    except Exception as error:
+    except (Exception, CancelledError) as error:
         return type(error).__name__
 
 
@@ -77,7 +77,8 @@ def set_up(context, method):
     if method != "fork" and "max_tasks_per_child" in inspect.signature(ProcessPoolExecutor).parameters:
         options["max_tasks_per_child"] = 4
     with ProcessPoolExecutor(1, mp_context=context, **options) as executor:  # set-up
-        print(list(executor.map(leave_a_thought, range(12)))[-1])  # prepared
+        # One by one: CPython may wait for ever when calls queue up for a worker that has served its turn (gh-115634).
+        print([executor.submit(leave_a_thought, item).result() for item in range(12)][-1])  # prepared
 
 
 def block(began, end):
@@ -93,11 +94,12 @@ def cancelled(context):
     began.wait(30)
     futures = [executor.submit(double, item) for item in range(20)]  # waiting
     print(futures[-1].cancel(), futures[-1].cancelled())
-    threading.Timer(0.05, end.set).start()
-    executor.shutdown(wait=True, cancel_futures=True)
+    executor.shutdown(wait=False, cancel_futures=True)
+    end.set()
     print(blocking.result())
-    done = sum(not future.cancelled() for future in futures)
-    print("done", done, file=sys.stderr)
+    # How many calls were with the worker already is a matter of luck.
+    answers = [outcome(future.result) for future in futures]
+    Path("not-cancelled").write_text(str(len(answers) - answers.count("CancelledError")))
     manager.shutdown()
 
 

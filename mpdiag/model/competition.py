@@ -1,0 +1,44 @@
+"""How much other programs kept the processors busy: what everything took longer for that, serial code too."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mpdiag.model.serial import demands
+
+if TYPE_CHECKING:
+    from mpdiag.model.run import Pool, Run
+
+
+def slowdown(run: Run, pool: Pool) -> float:
+    """How many times longer work took because of other programs; 1 where they left this one alone.
+
+    All of the program's waiting for a processor, less what the pool's own processes, workers and parent, make each
+    other wait: that many on so few processors, each gets its part.
+    """
+    own = max(1.0, (pool.workers + 1) / max(1, run.meta.cpus_usable))
+    return max(1.0, max(_of_processes(run), _of_tasks(run)) / own)
+
+
+@lru_cache(maxsize=2)
+def _of_processes(run: Run) -> float:
+    """CPU and run-queue time over CPU time, of all processes as the kernel counted them; 1 where it does not tell."""
+    cpu = waited = 0.0
+    for pid in np.unique(run.samples["pid"]):
+        mine = run.samples[run.samples["pid"] == pid]
+        cpu += float(mine["cpu"].max())
+        waited += float(mine["runqueue"].max())
+    return (cpu + waited) / cpu if cpu > 0 else 1.0
+
+
+@lru_cache(maxsize=2)
+def _of_tasks(run: Run) -> float:
+    """The tasks' time over what they needed of it (``demands`` tells waiting for a processor from being blocked)."""
+    cpu, blocked = demands(run)
+    weight, wall = run.tasks["weight"], run.tasks["end"] - run.tasks["begin"]
+    known = np.isfinite(cpu) & np.isfinite(wall)
+    needed = float(np.sum((weight * (cpu + blocked))[known]))
+    return float(np.sum((weight * wall)[known])) / needed if needed > 0 else 1.0
