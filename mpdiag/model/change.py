@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Send ``chunksize`` items of an origin in one message."""
+    """Send ``chunksize`` items of an origin (and of those alike: the same line is edited) in one message."""
 
     origin: int
     chunksize: int
@@ -16,7 +16,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Shed:
-    """So many bytes of an origin's every message go away (per task, mean); ``once`` bytes are sent to each worker."""
+    """So many bytes of an origin's every message go away (per task, mean); ``once`` bytes are sent to each worker.
+
+    As with ``Chunk``, of those alike, too.
+    """
 
     origin: int
     role: Literal["argument", "callable", "result"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ def gather_losses(
     return (
         *_recorded(trace),
         *(Loss("a Python process", note) for note in trace.notes),
+        *_unopened(trace),
         *(Loss("the program", sentence) for sentence in trace.meta["uninstrumented"]),
         *_split(trace.losses),
         *_processes(trace, family, workers),
@@ -49,6 +51,13 @@ def _recorded(trace: Trace) -> Iterator[Loss]:
     dropped = int(np.minimum(trace.table("cost")["dropped"], COUNT_LIMIT).sum())
     if dropped:
         yield Loss("a record", "the disk was full, or its process had recorded all it may", dropped)
+
+
+def _unopened(trace: Trace) -> Iterator[Loss]:
+    """Processes that wrote a header and could not go on."""
+    faults = Counter(header.fault for header in trace.headers if header.fault)
+    for fault, count in faults.items():
+        yield Loss("what a process did", f"its recording could not be opened: {os.strerror(fault)}", count)
 
 
 def _split(sentences: tuple[str, ...]) -> Iterator[Loss]:

@@ -16,6 +16,7 @@ from mpdiag.model.workload import workload
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from mpdiag.model.accounting import Ledger
     from mpdiag.model.run import Origin, Run
     from mpdiag.model.schedule import Messages
     from mpdiag.model.workload import Stream, Workload
@@ -30,6 +31,8 @@ CLOSE_ENOUGH = 0.005
 """The search ends when the replayed time is within this share of its aim."""
 CHEAPEST = 0.1
 """The anchor scales costs down to this share at most."""
+STARVED = 0.10
+"""The share of a worker's time that it may wait for tasks before the main thread's pace is suspected."""
 WARM_TOLL_S = 200e-6
 """Of the waiting in a pool that just started, what is left per message once it runs: a round trip through every thread
 and process, one at a time (MODEL 3: a synchronous apply takes 270-460 us, of which 60 are stamped). The rest was the
@@ -87,6 +90,7 @@ class Replica:
         self._members = tuple(workload(run, run.pools[pool]) for pool in pools[::step])
         self._recorded = {pool: _seconds(region(run, run.pools[pool])) for pool in pools}
         self._main = {member.pool: _main_per_item(run, member.pool) for member in self._members}
+        self._starved = {member.pool: _starved(account(run).pools[member.pool]) for member in self._members}
         self._origins = tuple(origin for origin in run.origins if origin.pool in self._recorded)
         self._anchors = tuple(self._anchored(quantile) for quantile in QUANTILES)
         self._known: dict[tuple[int, Alteration, int], Replayed] = {}
@@ -174,7 +178,8 @@ class Replica:
         toll = anchor.toll
         if alteration.warm:
             toll = replace(toll, parent=min(toll.parent, WARM_TOLL_S))
-        tariff = Tariff(anchor.costs[group], toll, per_task, per_item, alteration.effort)
+        starved = self._starved[member.pool]
+        tariff = Tariff(anchor.costs[group], toll, per_task, per_item, alteration.effort, starved)
         return cut(stream, dict(alteration.settings).get(group, AS_SENT), tariff, limit)
 
     def _total(self, anchor: _Anchor) -> Replayed:
@@ -247,6 +252,12 @@ class Replica:
         unseen = sum(ledger[member.pool].seconds["unaccounted"] for member in self._members)
         tasks = sum(self._run.pools[member.pool].tasks for member in self._members)
         return unseen / tasks if tasks else 0.0
+
+
+def _starved(ledger: Ledger) -> bool:
+    """Whether a pool's workers waited for tasks, for more than ``STARVED`` of the time that they were in use."""
+    used = ledger.worker_seconds - ledger.seconds["startup"] - ledger.seconds["idle"]
+    return ledger.seconds["wait_task"] > STARVED * used
 
 
 def _main_per_item(run: Run, pool: int) -> float:

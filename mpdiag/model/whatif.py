@@ -100,8 +100,7 @@ class _Replay:
         found: dict[int, Alteration] = {}
         for change in changes:
             if isinstance(change, Chunk | Shed):
-                if 0 <= change.origin < len(self._run.origins):
-                    pool = self._run.origins[change.origin].pool
+                for pool in self._pools_sent_to(change.origin):
                     found[pool] = self._resend(found.get(pool, AS_RECORDED), change)
             elif isinstance(change, KeepPool):
                 for pool in sorted(change.pools, key=lambda pool: self._run.pools[pool].created)[1:]:
@@ -110,6 +109,11 @@ class _Replay:
                 for pool in change.pools:
                     found[pool] = replace(found.get(pool, AS_RECORDED), startup_s=change.seconds)
         return found
+
+    def _pools_sent_to(self, origin: int) -> frozenset[int]:
+        """The pools of all origins alike: whoever edits the line changes what goes to every pool made there."""
+        group = self._group.get(origin)
+        return frozenset(self._run.origins[other].pool for other, number in self._group.items() if number == group)
 
     def _resend(self, alteration: Alteration, change: Chunk | Shed) -> Alteration:
         group = self._group[change.origin]

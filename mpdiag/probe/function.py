@@ -17,14 +17,18 @@ class _Sample:
         """Be a bound method, for its type."""
 
 
+# Types are compared with ``type(x)``: isinstance asks ``x.__class__``, which lazy objects answer by evaluating themselves.
 FUNCTION: Any = type(_Sample.method)
 METHOD: Any = type(_Sample().method)
+BUILTIN = type(len)
+DESCRIPTORS = (type(str.upper), type(int.__add__))
+"""Methods of built-in types, not bound: ``str.upper``."""
 
 
 def is_partial(called: Any) -> bool:
     """Whether this is a ``functools.partial``; without functools imported nothing is."""
     functools = sys.modules.get("functools")
-    return functools is not None and isinstance(called, functools.partial)
+    return functools is not None and issubclass(type(called), functools.partial)
 
 
 def unwrap(called: Any) -> Any:
@@ -32,7 +36,7 @@ def unwrap(called: Any) -> Any:
     for _ in range(DEPTH):
         if is_partial(called):
             called = called.func
-        elif isinstance(called, METHOD):
+        elif type(called) is METHOD:
             called = called.__func__
         else:
             break
@@ -40,17 +44,24 @@ def unwrap(called: Any) -> Any:
 
 
 def name(called: Any) -> str:
-    """``module:qualname`` of the user's function behind ``called``; for a callable instance, of its class."""
+    """``module:qualname`` of the user's function behind ``called``; for a callable instance, of its class.
+
+    The main module, which a spawned child knows as ``__mp_main__``, has one name in all processes.
+    """
     inner = unwrap(called)
-    if not isinstance(inner, (FUNCTION, type, type(len))):
-        inner = type(inner)
-    return f"{inner.__module__ or '?'}:{inner.__qualname__}"
+    kind = type(inner)
+    if kind in DESCRIPTORS:
+        return f"{inner.__objclass__.__module__}:{inner.__qualname__}"
+    if kind is not FUNCTION and kind is not BUILTIN and not issubclass(kind, type):
+        inner = kind
+    module = inner.__module__ or "?"
+    return f"{'__main__' if module == '__mp_main__' else module}:{inner.__qualname__}"
 
 
 def parameters(called: Any) -> tuple[str, ...]:
     """Names of the positional parameters of the function that ``called`` ends in; empty where unknown."""
     inner = unwrap(called)
-    if not isinstance(inner, FUNCTION):
+    if type(inner) is not FUNCTION:
         return ()
     code = inner.__code__
     names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
@@ -64,7 +75,7 @@ def filled(called: Any) -> int:
         if is_partial(called):
             count += len(called.args)
             called = called.func
-        elif isinstance(called, METHOD):
+        elif type(called) is METHOD:
             return count + 1
         else:
             break
@@ -73,7 +84,7 @@ def filled(called: Any) -> int:
 
 def state(owner: Any) -> dict[str, Any]:
     """The instance attributes of ``owner`` as they lie there; empty for functions, classes and slotted objects."""
-    if isinstance(owner, (FUNCTION, type)):
+    if type(owner) is FUNCTION or issubclass(type(owner), type):
         return {}
     try:
         found = object.__getattribute__(owner, "__dict__")

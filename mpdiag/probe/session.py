@@ -90,9 +90,17 @@ class Session:
                 with loading():
                     from mpdiag.probe.recorder import Recorder
                 self._recorder = Recorder(self.directory, self.birth, self.budget)
-            except (OSError, ValueError):
-                self.birth = None  # no room, no rights, no descriptors: the supervisor reports the loss
+            except (OSError, ValueError) as error:  # no room, no rights, no descriptors
+                self._give_up(getattr(error, "errno", None) or 0)
         return self._recorder
+
+    def _give_up(self, errno: int) -> None:
+        birth, self.birth = self.birth, None
+        if birth is not None:
+            try:
+                header.mark_fault(header.path_of(self.directory, birth[0], 0), errno)
+            except OSError:
+                self.faults["open"] = "not noted"  # a worker that recorded nothing is reported as a loss all the same
 
     def fail(self, hook: str, error: BaseException) -> None:
         """Record that a hook failed (once each): a loss in the report, never an exception in the program."""

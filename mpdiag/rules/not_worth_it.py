@@ -33,7 +33,7 @@ EXPLAINS = (
 no other makes the pool worth having."""
 
 ALONE = 1.1
-"""Up to this slowdown by other programs the two savings can be compared; above, what serial code saves is exaggerated."""
+"""Up to this slowdown by other programs the savings can be compared; above, what serial code saves is exaggerated."""
 
 
 class NotWorthIt(Rule):

@@ -65,7 +65,7 @@ def parse(lines: Iterable[str]) -> dict[str, bytes]:
 def _header_line(segment: Segment, launch: int) -> str:
     words = ["segment"]
     for name, value in header.decode(segment.header.raw).items():
-        if name in FIXED:
+        if name in FIXED or (name == "fault" and not value):
             continue
         if isinstance(value, bytes):
             word = notation.quote(value) if name == "argv" else value.hex()

@@ -30,8 +30,10 @@ HEADER_FIELDS = (
     ("perf_ns", 8, "int"),
     ("time_ns", 8, "int"),
     ("argv", 384, "bytes"),
+    ("fault", 2, "int"),
 )
-"""What the first bytes of every segment say; ``python`` is ``sys.hexversion``, ``chunk`` counts a process's files."""
+"""What the first bytes of every segment say; ``python`` is ``sys.hexversion``, ``chunk`` counts a process's files;
+``fault`` is the errno for which nothing could follow the header, 0 mostly."""
 
 CAUSES = ("unknown", "root", "exec", "fork", "spawn", "forkserver", "supervisor")
 """How a process came to be; the header's ``cause`` is an index into this."""
@@ -67,18 +69,37 @@ def identity(pid: int, perf_ns: int, uid: bytes) -> str:
     return f"{pid}-{perf_ns:x}-{uid.hex()}"
 
 
+def path_of(directory: str, name: str, chunk: int) -> str:
+    """Where chunk ``chunk`` of the process called ``name`` lies in a run directory."""
+    return f"{directory}/segments/{name}.{chunk}.seg"
+
+
 def create(directory: str, name: str, chunk: int, header: bytes) -> str:
     """Create a segment file that holds only its header; return its path.
 
     Raises OSError (disk full, directory gone, no rights, no file descriptors left).
     """
-    path = f"{directory}/segments/{name}.{chunk}.seg"
+    path = path_of(directory, name, chunk)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.write(descriptor, header)
     finally:
         os.close(descriptor)
     return path
+
+
+def mark_fault(path: str, errno: int) -> None:
+    """Note in a header that was written already why its segment could not be opened; OSError when that fails too."""
+    before = 0
+    for name, size, _kind in HEADER_FIELDS:
+        if name == "fault":
+            break
+        before += size
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        os.pwrite(descriptor, errno.to_bytes(2, "little"), before)
+    finally:
+        os.close(descriptor)
 
 
 def fields(cause: int, pid: int, perf_ns: int, uid: bytes) -> dict[str, int | bytes]:

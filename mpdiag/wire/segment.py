@@ -100,7 +100,7 @@ class SegmentWriter:
         self._sites: dict[tuple[str, str, int], int] = {}
         self.dropped = 0
         self.total = FIRST_CHUNK
-        self.chunk = Chunk(f"{directory}/segments/{self._name}.0.seg", 0, FIRST_CHUNK)
+        self.chunk = Chunk(header.path_of(directory, self._name, 0), 0, FIRST_CHUNK)
 
     def slot(self) -> tuple[Chunk, int]:
         """A free slot: its chunk and byte offset; IndexError when the segment is full or its disk is."""

@@ -222,7 +222,8 @@ def test_executors_are_described(executors, request):
     prepared = executors.pool(marks["set-up"])
     limited = method != "fork" and version != "3.10"
     assert (prepared.initializer, prepared.record["maxtasks"]) == ("__main__:prepare", 4 if limited else 0)
-    assert len(executors.workers(prepared)) == (3 if limited else 1)
+    # Three workers do four tasks each; a fourth may be started for nothing.
+    assert len(executors.workers(prepared)) in ((3, 4) if limited else (1,))
 
 
 def test_cancelled_calls_are_not_counted(executors):
