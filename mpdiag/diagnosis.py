@@ -1,7 +1,7 @@
 """The diagnosis: what rules say and reporters render. Data only; no seconds are computed here.
 
 ``Change`` values (``model/change.py``) are declarative: a rule names what would change, the engine replays the run with it and fills in
-``Savings`` (see DESIGN: a rule never computes seconds).
+``Savings``: a rule never computes seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Confidence = Literal["high", "medium", "low"]
 
 SCHEMA = "mpdiag/1"
 SEVERITY_FROM = {"high": 0.25, "medium": 0.10, "low": 0.03}
-"""Predicted saving (low end) as a share of the wall time from which a finding has that severity (DESIGN, Rules)."""
+"""Predicted saving (low end) as a share of the wall time from which a finding has that severity; below, it is info."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ The lifetime of every worker (launched to its end, clipped to the run) is cut in
 =============  =======================================================================================================
 startup        launch to the first ask for a task (the whole life of a worker that never asked)
 wait_task      asked for a task until the parent began to write it, while there was something left to hand out
-transfer       the rest of the reading, and the writing of the result
+transfer       the rest of the reading, the writing of the result, and the pool's loop from there to the next ask
 unpickle       of tasks, in the worker; also giving back the memory of large ones before asking for the next
 compute        the user's function; also the task that a worker died in
 pickle         of results, in the worker
 idle           waiting before the pool's first submission, and after its last task had been taken
 wait_lock      0 until locks are recorded
 manager        0 until proxy calls are recorded
-unaccounted    the remainder: the pool's own loop between a reply and the next ask, and what nobody recorded
+unaccounted    the remainder: what nobody recorded, and what is too long for a loop between two tasks
 =============  =======================================================================================================
 
 Tasks that were timed stand for those that were not (``weight``). Their weighted sums are then calibrated to the time
@@ -53,6 +53,11 @@ ACTIVITIES = (
 )
 PIPE_BYTES = 65536
 """Capacity of a pipe on Linux (pipe(7)); a larger message is handed over while its reader reads."""
+LONGEST_LOOP_S = 50e-6
+"""The pool's loop from a reply to the next ask, and its recording, take a few microseconds; what is longer than this is
+not explained by them."""
+SEVERAL = 1.5
+"""A task of at least this weight stands for others too (recorded weights are powers of two, then calibrated)."""
 STANDARD_ERRORS = 3.0
 """A difference from the known total within so many standard errors is taken for the sampling's."""
 TASK_ACTIVITIES = ("compute", "unpickle", "pickle", "transfer", "wait_task")
@@ -86,7 +91,9 @@ class RunLedger(Ledger):
 def account(run: Run) -> RunLedger:
     """Account for every worker-second of the run."""
     lives = _Lives(run)
-    tasks = _complete(run)
+    weights = worker_weights(run)
+    tasks = run.tasks[weights > 0]
+    tasks["weight"] = weights[weights > 0]
     pools = [_pool_ledger(lives, tasks[tasks["pool"] == pool.index], pool.index) for pool in run.pools]
     total = {name: sum(ledger.seconds[name] for ledger in pools) for name in ACTIVITIES}
     return RunLedger(total, tuple(pools))
@@ -118,31 +125,53 @@ def split_wait(tasks: NDArray[Any]) -> tuple[Floats, Floats]:
     return whole - reading, reading
 
 
-def release_s(tasks: NDArray[Any]) -> Floats:
-    """Seconds between each large task's reply and its worker's next asking: what it held is given back.
+def between_s(tasks: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Seconds between each task's reply and its worker's next asking (two arrays): of large tasks, and of others.
 
-    NaN where the next task of the worker is not known for certain (the last one; tasks that were not all timed) and for
-    tasks that fit into a pipe, of which nothing can be seen.
+    After a large task its memory is given back; after others there is only the pool's loop. NaN in the other array, and
+    in both where the next task of the worker is not known for certain (the last one; tasks that were not all timed).
     """
-    released = np.full(len(tasks), np.nan)
+    released, looped = np.full(len(tasks), np.nan), np.full(len(tasks), np.nan)
     order = np.lexsort((tasks["asked"], tasks["worker"]))
     ordered = tasks[order]
-    gaps = ordered["asked"][1:] - ordered["replied"][:-1]
+    gaps = np.maximum(ordered["asked"][1:] - ordered["replied"][:-1], 0.0)
     certain = (ordered["worker"][1:] == ordered["worker"][:-1]) & (ordered["worker"][1:] >= 0)
-    certain &= (ordered["weight"][1:] == 1) & (ordered["weight"][:-1] == 1)
-    certain &= (ordered["argument_bytes"] + ordered["callable_bytes"])[:-1] > PIPE_BYTES
-    released[order[:-1][certain]] = np.maximum(gaps[certain], 0.0)
-    return released
+    certain &= _timed_each(ordered["weight"][1:]) & _timed_each(ordered["weight"][:-1])
+    large = (ordered["argument_bytes"] + ordered["callable_bytes"])[:-1] > PIPE_BYTES
+    released[order[:-1][certain & large]] = gaps[certain & large]
+    looped[order[:-1][certain & ~large]] = gaps[certain & ~large]
+    return released, looped
 
 
-def _complete(run: Run) -> NDArray[Any]:
-    """The tasks whose worker recorded them, and that stand for any."""
+def _timed_each(weight: Floats) -> NDArray[np.bool_]:
+    """Whether every task was timed when these were: they stand for one, give or take the calibration to known totals."""
+    return (weight > 0) & (weight < SEVERAL)
+
+
+@lru_cache(maxsize=2)
+def worker_weights(run: Run) -> Floats:
+    """The weight of every task in sums over the workers' side alone; 0 where its worker did not record it.
+
+    ``Run.tasks`` weighs a task that only one side timed with 0. Where the workers of a pool timed all of theirs, each
+    stands for itself here, whatever the parent did.
+    """
     tasks = run.tasks
-    known = (tasks["worker"] >= 0) & (tasks["weight"] > 0)
+    known = tasks["worker"] >= 0
     for stamp in ("asked", "received", "begin", "end", "replied_from", "replied"):
         known &= np.isfinite(tasks[stamp])
-    complete: NDArray[Any] = tasks[known]
-    return complete
+    weights: Floats = np.where(known, tasks["weight"], 0.0)
+    weights[known & whole_pools(run)[tasks["pool"]]] = 1.0
+    return weights
+
+
+def whole_pools(run: Run) -> NDArray[np.bool_]:
+    """By pool: whether its workers timed every task that they did."""
+    done = np.array([worker.done for worker in run.workers], "i8")
+    pool = np.array([worker.pool for worker in run.workers], "i8")
+    mine = run.tasks["worker"][(run.tasks["worker"] >= 0) & np.isfinite(run.tasks["replied"])]
+    whole = np.ones(len(run.pools), "?")
+    whole[pool[np.bincount(mine, minlength=len(done)) != done]] = False
+    return whole
 
 
 class _Lives:
@@ -173,7 +202,7 @@ def _pool_ledger(lives: _Lives, tasks: NDArray[Any], pool: int) -> Ledger:
     busy_from = np.clip(opened, first, end)
     last_reply = _last_replies(lives, tasks, mine, busy_from)
     taken = float(np.fmax.reduce(tasks["received"], initial=opened))
-    if len(tasks) and tasks["weight"].max() > 1:
+    if len(tasks) and tasks["weight"].max() >= SEVERAL:
         # The true last one was probably not timed: the last reply of all less a typical task.
         taken = max(taken, float(last_reply.max()) - float(np.median(tasks["replied"] - tasks["received"])))
     unfinished = lives.unfinished[mine] & (end > last_reply)
@@ -181,8 +210,9 @@ def _pool_ledger(lives: _Lives, tasks: NDArray[Any], pool: int) -> Ledger:
     seconds["idle"] = float(np.sum(busy_from - first) + np.sum(end - busy_to))
     starved = np.where(unfinished, 0.0, busy_to - last_reply)
     sums, variances = _weighted(tasks, opened)
-    released = release_s(tasks)
+    released, looped = between_s(tasks)
     sums[TASK_ACTIVITIES.index("unpickle")] += float(np.nansum(released))
+    sums[TASK_ACTIVITIES.index("transfer")] += float(np.nansum(np.minimum(looped, LONGEST_LOOP_S)))
     _calibrate(sums, variances, float(np.sum(last_reply - busy_from)))
     seconds.update(zip(TASK_ACTIVITIES, (float(value) for value in sums), strict=True))
     seconds["wait_task"] += float(np.sum(starved))
@@ -232,7 +262,7 @@ def _weighted(tasks: NDArray[Any], opened: float) -> tuple[Floats, Floats]:
     for place, row in enumerate(rows):
         sums[place] = float(np.sum(weight * np.maximum(row, 0.0)))
         mean = sums[place] / total if total else 0.0
-        variances[place] = float(np.sum(weight * (weight - 1.0) * (row - mean) ** 2))
+        variances[place] = float(np.sum(weight * np.maximum(weight - 1.0, 0.0) * (row - mean) ** 2))
     return sums, variances
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpdiag.model.accounting import PIPE_BYTES, release_s, split_wait
+from mpdiag.model.accounting import PIPE_BYTES, between_s, split_wait
 from mpdiag.model.serial import feeding_gaps
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class Costs:
     """The stages of a message, each a ``Line``.
 
     ``gap`` is the feeding thread's own loop; ``transfer`` holds writer and reader of a message that is larger than the
-    pipe, ``read`` the reader of one that is not; ``release`` is the worker's, after the reply; ``reply`` is the writing
-    of the result, and holds writer and collector when it is large.
+    pipe, ``read`` the reader of one that is not; ``release`` (of a large one) and ``loop`` (of others) are the worker's
+    after the reply; ``reply`` is the writing of the result, and holds writer and collector when it is large.
     """
 
     gap: Line
@@ -75,6 +75,7 @@ class Costs:
     transfer: Line
     unpickle: Line
     release: Line
+    loop: Line
     reply_pickle: Line
     reply: Line
     collect: Line
@@ -92,6 +93,7 @@ def calibrate(tasks: NDArray[Any], quantile: float) -> Costs:
     back = tasks["result_bytes"].astype("f8")
     large = sent > PIPE_BYTES
     _, reading = split_wait(tasks)
+    released, looped = between_s(tasks)
     # A reader that was asleep is woken first: that is latency, not cost, and the quickest readers show it least.
     quick = quantile / 2
     written = np.minimum(tasks["sent"] - tasks["pickled"], WRITE_S + COPY_S * sent)
@@ -104,7 +106,8 @@ def calibrate(tasks: NDArray[Any], quantile: float) -> Costs:
         read=fit(items[~large], sent[~large], reading[~large], quick),
         transfer=fit(items[large], sent[large], reading[large], quantile),
         unpickle=fit(items, sent, tasks["begin"] - tasks["received"], quantile),
-        release=fit(items[large], sent[large], release_s(tasks)[large], quantile),
+        release=fit(items[large], sent[large], released[large], quantile),
+        loop=Line(_quantile(looped, quantile)),
         reply_pickle=fit(items, back, tasks["replied_from"] - tasks["end"], quantile),
         reply=fit(items, back, replied, quantile),
         collect=fit(items, back, tasks["collected"] - tasks["arrived"], quantile),

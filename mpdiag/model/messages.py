@@ -27,7 +27,7 @@ COLLECT_S = 5e-6
 """The collector's reading of a small message, which no stamp shows (HOOKS.md 11: send_bytes + recv_bytes 3.2 us)."""
 
 
-MORE_TOLL_S = 30e-6
+MORE_TOLL_S = 10e-6
 """What is not stamped of a message at most, in a setting of more messages than were recorded (MODEL 3: a chatty Pool
 takes 26-65 us per task in all, of which about half is stamped)."""
 
@@ -45,22 +45,15 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Toll:
-    """What is not stamped, per message: the parent's (under its GIL) and the worker's seconds."""
-
-    parent: float = 0.0
-    worker: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Tariff:
     """What the messages of an origin cost: stamped and unstamped, and the main thread's part of it.
 
-    ``submit_s`` per message and ``item_s`` per item are its CPU seconds; ``effort`` scales what the items demand.
+    ``toll_s`` is what is not stamped of the parent's (under its GIL), per message; ``submit_s`` per message and
+    ``item_s`` per item are its main thread's CPU seconds; ``effort`` scales what the items demand.
     """
 
     costs: Costs
-    toll: Toll = Toll()
+    toll_s: float = 0.0
     submit_s: float = 0.0
     item_s: float = 0.0
     effort: float = 1.0
@@ -70,7 +63,7 @@ class Tariff:
 
 def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Messages:
     """Cut a stream into messages, of which at most ``limit`` entries are made."""
-    costs, toll = tariff.costs, tariff.toll
+    costs = tariff.costs
     edges, each = _edges(stream, setting, limit)
     items, cpu, blocked, argument, result = (
         np.diff(np.interp(edges, stream.edges, curve))
@@ -83,7 +76,7 @@ def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Message
     result = np.maximum(result - setting.less_result * recorded * items, 0.0) / each
     sent = argument + max(0.0, stream.callable_bytes - setting.less_callable)
     large, large_result = sent > PIPE_BYTES, result > PIPE_BYTES
-    unseen = toll.parent
+    unseen = tariff.toll_s
     if len(items) * each > stream.messages * 1.01:
         # What few messages waited for is no measure of what many would.
         unseen = min(unseen, MORE_TOLL_S)
@@ -92,8 +85,8 @@ def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Message
     transfer = np.where(large, costs.transfer.at(count, sent), 0.0)
     read = np.where(large, 0.0, costs.read.at(count, sent))
     reply = costs.reply.at(count, result)
-    worker = costs.unpickle.at(count, sent) + costs.reply_pickle.at(count, result) + reply + toll.worker
-    worker += np.where(large, costs.release.at(count, sent), 0.0)
+    worker = costs.unpickle.at(count, sent) + costs.reply_pickle.at(count, result) + reply
+    worker += np.where(large, costs.release.at(count, sent), costs.loop.at(count, sent))
     collect = costs.collect.at(count, result) + costs.handle.at(count, result)
     collect += np.where(large_result, reply, COLLECT_S)
     produce = stream.produce_s * count
@@ -126,7 +119,7 @@ def _pace_s(stream: Stream, tariff: Tariff) -> float:
     sent = (stream.argument[-1] / stream.messages) + stream.callable_bytes + np.zeros(1)
     back = stream.result[-1] / stream.messages + np.zeros(1)
     parent = (
-        tariff.toll.parent + tariff.submit_s + COLLECT_S + tariff.item_s * count
+        tariff.toll_s + tariff.submit_s + COLLECT_S + tariff.item_s * count
         + costs.gap.at(count, sent) + costs.pickle.at(count, sent) + costs.write.at(count, sent)
         + costs.transfer.at(count, sent) + costs.collect.at(count, back) + costs.handle.at(count, back)
     )  # fmt: skip

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpdiag.model.accounting import split_wait
-from mpdiag.model.costs import alike, tasks_of
+from mpdiag.model.accounting import PIPE_BYTES
+from mpdiag.model.costs import alike, calibrate, tasks_of
+from mpdiag.model.serial import demands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,8 +71,8 @@ def _loads(run: Run, group: tuple[int, ...], parts: list[Part]) -> list[Load]:
     tasks, items = together(origins)
     timed = tasks_of(run, group)
     scale = tasks / float(timed["weight"].sum()) if len(timed) else 0.0
-    compute = scale * _weighted(timed, timed["end"] - timed["begin"])
-    down, up = _down_s(timed) * scale, _up_s(timed) * scale
+    compute = scale * _computing_s(run, group)
+    down, up = (scale * seconds for seconds in _carrying_s(timed))
     payload = sum(origin.payload_bytes for origin in origins)
     results = sum(origin.result_bytes for origin in origins)
     found = []
@@ -98,27 +99,30 @@ def _by_name(parts: Iterable[Part]) -> list[list[Part]]:
     return list(found.values())
 
 
-def _down_s(tasks: NDArray[Any]) -> float:
-    """Seconds of pickling, transfer and unpickling of the timed tasks' messages to the workers, weighted."""
-    _, reading = split_wait(tasks)
-    stages = (tasks["pickled"] - tasks["pickled_from"], reading, tasks["begin"] - tasks["received"])
-    return sum(_weighted(tasks, stage) for stage in stages)
+def _carrying_s(tasks: NDArray[Any]) -> tuple[float, float]:
+    """Seconds of pickling, transfer and unpickling, of the timed tasks' messages to the workers and of their results.
+
+    At what such messages typically cost: a process that lost its processor in between does not count.
+    """
+    costs = calibrate(tasks, 0.5)
+    items, weight = tasks["items"].astype("f8"), tasks["weight"]
+    sent = (tasks["argument_bytes"] + tasks["callable_bytes"]).astype("f8")
+    back = tasks["result_bytes"].astype("f8")
+    reading = np.where(sent > PIPE_BYTES, costs.transfer.at(items, sent), costs.read.at(items, sent))
+    down = costs.pickle.at(items, sent) + reading + costs.unpickle.at(items, sent)
+    up = costs.reply_pickle.at(items, back) + costs.reply.at(items, back) + costs.collect.at(items, back)
+    return float(np.sum(weight * down)), float(np.sum(weight * up))
 
 
-def _up_s(tasks: NDArray[Any]) -> float:
-    """The same of their results."""
-    stages = (
-        tasks["replied_from"] - tasks["end"],
-        tasks["replied"] - tasks["replied_from"],
-        tasks["collected"] - tasks["arrived"],
-    )
-    return sum(_weighted(tasks, stage) for stage in stages)
+def _computing_s(run: Run, group: tuple[int, ...]) -> float:
+    """Seconds that the timed tasks needed for the user's function: CPU and being blocked, not waiting for a processor.
 
-
-def _weighted(tasks: NDArray[Any], seconds: NDArray[np.float64]) -> float:
-    """The weighted sum; tasks of which one side did not record count as much as the mean of the others."""
-    known = np.isfinite(seconds)
-    weight = tasks["weight"]
+    Tasks whose worker did not record count as much as the mean of the others.
+    """
+    mine = np.isin(run.tasks["origin"], group)
+    cpu, blocked = demands(run)
+    needed = (cpu + blocked)[mine]
+    weight, known = run.tasks["weight"][mine], np.isfinite(needed)
     if not known.any():
         return 0.0
-    return float(np.sum(weight[known] * np.maximum(seconds[known], 0.0)) * weight.sum() / weight[known].sum())
+    return float(np.sum(weight[known] * needed[known]) * weight.sum() / weight[known].sum())

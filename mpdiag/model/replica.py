@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mpdiag.model.accounting import account
 from mpdiag.model.costs import QUANTILES, Costs, Line, calibrate, scaled, tasks_of
-from mpdiag.model.messages import Setting, Tariff, Toll, cut, merged
+from mpdiag.model.messages import Setting, Tariff, cut, merged
 from mpdiag.model.regions import region
 from mpdiag.model.schedule import RESOURCES, schedule
 from mpdiag.model.serial import MACHINERY_S, pool_work
@@ -76,7 +76,7 @@ class _Anchor:
     """Costs and unstamped toll that reproduce the recorded waiting, at one quantile."""
 
     costs: Mapping[int, Costs]
-    toll: Toll
+    toll_s: float = 0.0
 
 
 class Replica:
@@ -96,11 +96,11 @@ class Replica:
         self._known: dict[tuple[int, Alteration, int], Replayed] = {}
 
     @property
-    def residual(self) -> float:
-        """How far the typical replay was from the recorded regions, as a share of them, before the correction."""
+    def factor(self) -> float:
+        """The correction that the typical replay needs: recorded over replayed seconds."""
         replayed = sum(self._replayed(member, AS_RECORDED, TYPICAL).seconds for member in self._members)
         recorded = sum(member.seconds for member in self._members)
-        return abs(recorded / replayed - 1.0) if replayed > 0 else 0.0
+        return recorded / replayed if replayed > 0 else 1.0
 
     def seconds(self, pool: int, alteration: Alteration) -> tuple[float, ...]:
         """The region's predicted seconds at each of ``QUANTILES``; as recorded where nothing is altered."""
@@ -175,9 +175,7 @@ class Replica:
         per_task, per_item = MACHINERY_S.get((kind, origin.method), (0.0, 0.0))
         if origin.method in NON_BLOCKING or kind != "Pool":
             per_item += self._main[member.pool]
-        toll = anchor.toll
-        if alteration.warm:
-            toll = replace(toll, parent=min(toll.parent, WARM_TOLL_S))
+        toll = min(anchor.toll_s, WARM_TOLL_S) if alteration.warm else anchor.toll_s
         starved = self._starved[member.pool]
         tariff = Tariff(anchor.costs[group], toll, per_task, per_item, alteration.effort, starved)
         return cut(stream, dict(alteration.settings).get(group, AS_SENT), tariff, limit)
@@ -188,14 +186,13 @@ class Replica:
 
     def _anchored(self, quantile: float) -> _Anchor:
         """Find the toll (or, where the costs are too high already, their scale) that gives the recorded waiting."""
-        bare = _Anchor(self._costs(quantile), Toll(0.0, self._loop_s()))
+        bare = _Anchor(self._costs(quantile))
         recorded = sum(member.seconds for member in self._members)
         first = self._total(bare)
         if first.seconds > recorded:
 
             def cheaper(share: float) -> _Anchor:
-                costs = {group: scaled(costs, 1.0 - share) for group, costs in bare.costs.items()}
-                return _Anchor(costs, Toll(0.0, bare.toll.worker * (1.0 - share)))
+                return _Anchor({group: scaled(costs, 1.0 - share) for group, costs in bare.costs.items()})
 
             return cheaper(self._search(lambda share: self._total(cheaper(share)).seconds, recorded, 1.0 - CHEAPEST))
         ledgers = [account(self._run).pools[member.pool].seconds for member in self._members]
@@ -207,7 +204,7 @@ class Replica:
             return bare
 
         def dearer(seconds: float) -> _Anchor:
-            return replace(bare, toll=replace(bare.toll, parent=seconds))
+            return replace(bare, toll_s=seconds)
 
         return dearer(self._search(lambda seconds: self._total(dearer(seconds)).seconds, aim, recorded / messages))
 
@@ -245,13 +242,6 @@ class Replica:
                 found = replace(found, gap=Line())
             costs[group] = found
         return costs
-
-    def _loop_s(self) -> float:
-        """Seconds per task of a worker that no stamp covers."""
-        ledger = account(self._run).pools
-        unseen = sum(ledger[member.pool].seconds["unaccounted"] for member in self._members)
-        tasks = sum(self._run.pools[member.pool].tasks for member in self._members)
-        return unseen / tasks if tasks else 0.0
 
 
 def _starved(ledger: Ledger) -> bool:

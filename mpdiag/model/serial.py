@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpdiag.model.accounting import STANDARD_ERRORS
+from mpdiag.model.accounting import STANDARD_ERRORS, worker_weights
 from mpdiag.model.regions import outside_pools_s, owners, region
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 MACHINERY_S: Mapping[tuple[str, str], tuple[float, float]] = {
     ("Pool", "apply"): (24e-6, 0.0),
     ("Pool", "apply_async"): (10e-6, 0.0),
-    ("Pool", "imap"): (0.0, 1.8e-6),
-    ("Pool", "imap_unordered"): (0.0, 1.8e-6),
+    ("Pool", "imap"): (1.7e-6, 0.1e-6),
+    ("Pool", "imap_unordered"): (1.7e-6, 0.1e-6),
     ("ProcessPoolExecutor", "submit"): (21e-6, 0.0),
     ("ProcessPoolExecutor", "map"): (26e-6, 0.3e-6),
 }
@@ -107,14 +107,15 @@ def pool_work(run: Run, pool: int) -> Work:
 
 @lru_cache(maxsize=2)
 def demands(run: Run) -> tuple[Floats, Floats]:
-    """CPU seconds and blocked seconds of every timed task (two arrays along ``run.tasks``; NaN where unknown)."""
+    """CPU seconds and blocked seconds of every task that its worker timed (along ``run.tasks``; NaN for others)."""
     tasks = run.tasks
     wall = np.asarray(tasks["end"] - tasks["begin"], "f8")
     cpu = np.clip(np.where(np.isnan(tasks["cpu"]), wall, tasks["cpu"]), 0.0, wall)
     rest = wall - cpu
     blocked = np.zeros(len(tasks))
     delays = _runqueue_delays(run)
-    known = (tasks["worker"] >= 0) & np.isfinite(wall)
+    weights = worker_weights(run)
+    known = weights > 0
     order = np.flatnonzero(known)
     order = order[np.argsort(tasks["worker"][order], kind="stable")]
     edges = np.searchsorted(tasks["worker"][order], np.arange(len(run.workers) + 1))
@@ -123,7 +124,7 @@ def demands(run: Run) -> tuple[Floats, Floats]:
         if len(mine):
             most = _most_s(run, worker, tasks[mine])
             blocked[mine] = rest[mine] * _blocked_share(
-                tasks["weight"][mine], cpu[mine], rest[mine], most, delays.get(worker)
+                weights[mine], cpu[mine], rest[mine], most, delays.get(worker)
             )
     blocked[~known] = np.nan
     return np.where(known, cpu, np.nan), blocked
@@ -192,13 +193,13 @@ def _triple(estimate: Estimate) -> tuple[float, float, float]:
 
 def _useful(run: Run, pool: Pool, cpu: Floats, blocked: Floats) -> Estimate:
     """Useful work of a pool's tasks, scaled to the exact number of tasks that did not fail."""
-    tasks = run.tasks
+    tasks, weights = run.tasks, worker_weights(run)
     value = low = high = 0.0
     for origin in run.origins:
         if origin.pool != pool.index:
             continue
         mine = (tasks["origin"] == origin.index) & np.isfinite(cpu) & ~tasks["failed"]
-        weight = tasks["weight"][mine]
+        weight = weights[mine]
         total = float(weight.sum())
         if not total:
             continue
@@ -220,7 +221,7 @@ def _main(run: Run, pool: Pool) -> float:
     for origin in run.origins:
         if origin.pool == pool.index:
             per_task, per_item = MACHINERY_S.get((pool.kind, origin.method), (0.0, 0.0))
-            machinery += origin.tasks * per_task + (origin.items * per_item if origin.chunksize == 1 else 0.0)
+            machinery += origin.tasks * per_task + origin.items * per_item
     start, end = region(run, pool)
     return min(max(0.0, pool.main_cpu_s - machinery), end - start)
 
@@ -241,7 +242,7 @@ def produce_s(run: Run, origin: Origin) -> float:
         return 0.0
     # The rare gap far beyond all others is the thread waiting for the GIL or a core.
     gaps = np.minimum(gaps, OUTLIER * float(np.quantile(gaps, 0.9)))
-    return float(np.sum(weight * np.maximum(gaps - FEEDER_LOOP_S, 0.0))) * origin.tasks / total
+    return max(0.0, float(np.sum(weight * gaps)) / total - FEEDER_LOOP_S) * origin.tasks
 
 
 OUTLIER = 5.0

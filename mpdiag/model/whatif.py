@@ -86,8 +86,8 @@ class _Replay:
         differences = self._differences(altered, can_lose=any(isinstance(change, Chunk) for change in changes))
         walls = [wall + difference for difference in differences]
         walls = [at + more for at, more in zip(walls, self._serial(serial), strict=True)]
-        residual = max((self._replica(pool).residual for pool in altered), default=0.0)
-        return _result(wall, walls, residual, rebound=self._rebound(altered))
+        factors = [self._replica(pool).factor for pool in altered]
+        return _result(wall, walls, factors, rebound=self._rebound(altered))
 
     def _replica(self, pool: int) -> Replica:
         members = self._pools_alike[pool]
@@ -205,9 +205,15 @@ class _Replay:
         )
 
 
-def _result(wall: float, walls: list[float], residual: float, *, rebound: bool) -> WhatIfResult:
-    """The typical prediction, with a range over all, widened by the residual; never negative."""
+def _result(wall: float, walls: list[float], factors: list[float], *, rebound: bool) -> WhatIfResult:
+    """The typical prediction, with a range over all, widened by the anchors' residual; never negative.
+
+    A factor of 1.5 says that a third of the recorded time is not explained by the replay. The prediction lets it shrink
+    in proportion; the end of the range lets it stay as it is.
+    """
     typical = max(0.0, walls[TYPICAL])
-    margin = abs(typical - wall) * max(FLOOR, residual) if typical != wall else 0.0
+    residual = max((abs(factor - 1.0) for factor in factors), default=0.0)
+    unexplained = max((1.0 - min(factor, 1.0 / factor) for factor in factors if factor > 0), default=0.0)
+    margin = abs(typical - wall) * max(FLOOR, unexplained) if typical != wall else 0.0
     low, high = min(*walls, typical - margin), max(*walls, typical + margin)
     return WhatIfResult(typical, max(0.0, low), max(typical, high), residual, rebound)

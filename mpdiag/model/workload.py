@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mpdiag.model.accounting import SEVERAL, whole_pools, worker_weights
 from mpdiag.model.regions import region
 from mpdiag.model.serial import demands, produce_s
 
@@ -126,25 +127,30 @@ def _handled(tasks: NDArray[Any]) -> Floats:
 
 
 def _batches(run: Run, tasks: NDArray[Any], handled: Floats, ready: float) -> list[Batch]:
-    # Where no task's sending was recorded, all were submitted when the pool was ready, as far as anybody knows.
-    at = np.where(np.isfinite(tasks["submitted"]).any(), tasks["submitted"], ready)
-    known = np.isfinite(at) & np.isfinite(handled) & (tasks["weight"] > 0)
+    weights = _weights(run, tasks)
+    known = np.isfinite(handled) & (weights > 0)
     if not known.any():
         return []
     order = np.flatnonzero(known)
-    order = order[np.lexsort((tasks["index"][order], tasks["job"][order], at[order]))]
-    tasks, handled, submitted = tasks[order], handled[order], at[order]
+    order = order[np.lexsort((tasks["index"][order], tasks["job"][order]))]
+    at = _submissions(tasks[order], ready)
+    order, at = order[np.argsort(at, kind="stable")], np.sort(at, kind="stable")
+    tasks, handled, submitted = _completed(run, tasks[order], weights[order]), handled[order], at
     done = np.maximum.accumulate(handled)
     breaks = np.flatnonzero(submitted[1:] >= done[:-1]) + 1
-    sampled = bool(tasks["weight"].max() > 1)
+    sampled = bool(tasks["weight"].max() >= SEVERAL or not np.isfinite(tasks["submitted"]).all())
     one_by_one = sampled and _one_by_one(run, tasks, handled)
-    if sampled and not one_by_one:
+    if one_by_one:
+        breaks = np.arange(1, len(tasks))
+    elif sampled:
         # What was not timed may have been outstanding: only another map-like call of the origin's is a new batch.
         lengths = np.array([origin.tasks / max(1, origin.jobs) for origin in run.origins])
         breaks = breaks[lengths[tasks["origin"][breaks]] > SEQUENTIAL]
     edges = np.concatenate(([0], breaks, [len(tasks)]))
     starts, before = edges[:-1], np.concatenate(([ready], done[breaks - 1]))
     thinks = np.maximum(submitted[starts] - before, 0.0)
+    if one_by_one:
+        thinks[1:] = _pause(tasks, handled)
     # The first is itself, as the workers start in it; of the others some stand for all.
     chosen = [0, *range(1, len(starts), -(-len(starts) // BATCHES))]
     represented = (len(starts) - 1) / max(1, len(chosen) - 1)
@@ -158,14 +164,58 @@ def _batches(run: Run, tasks: NDArray[Any], handled: Floats, ready: float) -> li
     return _missing_jobs(run, tasks, result) if sampled and not one_by_one else result
 
 
+def _weights(run: Run, tasks: NDArray[Any]) -> Floats:
+    """The weights of one pool's tasks: each 1 where the workers timed all, else those of tasks that both sides timed."""
+    if len(tasks) and whole_pools(run)[tasks["pool"][0]]:
+        return worker_weights(run)[run.tasks["pool"] == tasks["pool"][0]]
+    return np.asarray(tasks["weight"], "f8")
+
+
+def _submissions(tasks: NDArray[Any], ready: float) -> Floats:
+    """When each task was submitted; for those whose sending was not timed, like the one before in order of submission.
+
+    Where no sending was timed, all were submitted when the pool was ready, as far as anybody knows.
+    """
+    known = np.flatnonzero(np.isfinite(tasks["submitted"]))
+    if not len(known):
+        return np.full(len(tasks), ready)
+    before = known[np.maximum(np.searchsorted(known, np.arange(len(tasks)), side="right") - 1, 0)]
+    submitted: Floats = tasks["submitted"][before]
+    return submitted
+
+
+def _completed(run: Run, tasks: NDArray[Any], weights: Floats) -> NDArray[Any]:
+    """The tasks with these weights, and the callable's share of the payload where the parent did not time them."""
+    tasks["weight"] = weights
+    unsent = np.isnan(tasks["pickled"])
+    mean = np.array([origin.callable_bytes / max(1, origin.tasks) for origin in run.origins])[tasks["origin"]]
+    share = np.minimum(mean, tasks["argument_bytes"]).astype("u8")
+    tasks["callable_bytes"][unsent] = share[unsent]
+    tasks["argument_bytes"][unsent] -= share[unsent]
+    return tasks
+
+
 def _one_by_one(run: Run, tasks: NDArray[Any], handled: Floats) -> bool:
     """Whether calls of single items were made one after the other, as far as a sample tells."""
     singles = np.array([origin.tasks <= SEQUENTIAL * max(1, origin.jobs) for origin in run.origins])
     if not singles[tasks["origin"]].all():
         return False
-    span = float(handled.max() - np.fmin.reduce(tasks["submitted"]))
-    outstanding = float(np.nansum(tasks["weight"] * (handled - tasks["submitted"]))) / span if span > 0 else 1.0
+    seen = np.isfinite(tasks["submitted"])
+    if not seen.any():
+        return False
+    tasks, handled = tasks[seen], handled[seen]
+    span = float(handled.max() - tasks["submitted"].min())
+    outstanding = float(np.sum(tasks["weight"] * (handled - tasks["submitted"]))) / span if span > 0 else 1.0
     return outstanding < SEQUENTIAL
+
+
+def _pause(tasks: NDArray[Any], handled: Floats) -> float:
+    """The mean seconds between one call's result and the next call, of calls one by one of which some were timed."""
+    seen = np.isfinite(tasks["submitted"])
+    latency = float(np.average(handled[seen] - tasks["submitted"][seen], weights=tasks["weight"][seen]))
+    total = float(tasks["weight"].sum())
+    span = float(handled.max() - np.min(tasks["submitted"][seen]))
+    return max(0.0, span / total - latency)
 
 
 def _missing_jobs(run: Run, tasks: NDArray[Any], batches: list[Batch]) -> list[Batch]:
@@ -207,7 +257,7 @@ def _stream(run: Run, tasks: NDArray[Any], cpu: Floats, blocked: Floats, *, one_
         origin.index,
         float(weight.sum()),
         float(len(np.unique(tasks["job"]))) if origin.jobs < origin.tasks else 1.0,
-        bool(np.all(weight == 1.0)),
+        bool(np.all(weight < SEVERAL)),
         _curve(weight * tasks["items"]),
         _curve(weight * _filled(cpu)),
         _curve(weight * _filled(blocked)),
@@ -227,7 +277,8 @@ def _produce(run: Run, origin: int) -> float:
 
 
 def _span(submitted: Floats) -> float:
-    return float(np.ptp(submitted)) if np.isfinite(submitted).all() else 0.0
+    known = submitted[np.isfinite(submitted)]
+    return float(np.ptp(known)) if len(known) else 0.0
 
 
 def _filled(values: Floats) -> Floats:

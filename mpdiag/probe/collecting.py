@@ -7,6 +7,7 @@ import weakref
 from struct import Struct
 from time import perf_counter_ns
 
+from mpdiag.probe.patch import genuine
 from mpdiag.probe.sampling import INDEX_FACTOR, JOB_FACTOR, MASK
 from mpdiag.wire.format import FORMATS, NUMBER
 
@@ -46,7 +47,10 @@ class Collector:
         """Record one timed result that had arrived at ``arrived`` and is unpickled now."""
         loaded = self.clock()
         ledger = self.ledger
-        chunk, offset = ledger.recorder.slot()
+        try:
+            chunk, offset = ledger.recorder.slot()
+        except IndexError:  # no room: counted there
+            return
         job, index = task
         PACK(
             chunk.buffer,
@@ -74,7 +78,7 @@ def counted(ledger: Ledger, get: Any, cache: Any) -> Callable[[], Any]:
     """
     connection: Any = sys.modules["multiprocessing.connection"]
     reader: Any = getattr(get, "__self__", None)
-    if type(reader) is not connection.Connection or get.__func__ is not connection._ConnectionBase.recv:
+    if type(reader) is not connection.Connection or not genuine(get, connection):
         ledger.fail("pool with its own kind of queue", TypeError(type(reader).__qualname__))
         return get  # type: ignore[no-any-return]
     collector = Collector(ledger)
@@ -84,8 +88,11 @@ def counted(ledger: Ledger, get: Any, cache: Any) -> Callable[[], Any]:
 
     def counting_get() -> Any:
         nonlocal last
-        if collector.opened is not None:
-            collector.handled()
+        try:
+            if collector.opened is not None:
+                collector.handled()
+        except Exception as error:
+            ledger.fail("collecting", error)
         if last not in cache:
             live.pop(last, None)
         task = receive()
@@ -112,13 +119,13 @@ def receiver(reader: Any, collector: Collector, *, numbered: bool) -> Callable[[
         source._check_readable()
         buffer = source._recv_bytes()
         arrived = clock()
-        if arrived > plan.until:
-            plan.relax(arrived)
         data = buffer.getbuffer()
         item = connection._ForkingPickler.loads(data)
         if item is None or type(item) is int or ledger.broken:  # a sentinel, or a worker's goodbye with its pid
             return item
         try:
+            if arrived > plan.until:
+                plan.relax(arrived)
             if numbered:
                 job, index, outcome = item
                 entry, failed = live.get(job), not outcome[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from mpdiag.probe.parts import LARGE, Call
+from mpdiag.probe.patch import genuine
 from mpdiag.probe.sampling import INDEX_FACTOR, JOB_FACTOR, MASK
 from mpdiag.probe.sending import Sender
 
@@ -24,7 +25,7 @@ def counted(ledger: Ledger, module: Any, put: Any) -> Callable[[Any], None]:
     """``put`` of the task handler with counting; ``put`` itself where it is not the standard ``Connection.send``."""
     connection: Any = sys.modules["multiprocessing.connection"]
     writer: Any = getattr(put, "__self__", None)
-    if type(writer) is not connection.Connection or put.__func__ is not connection._ConnectionBase.send:
+    if type(writer) is not connection.Connection or not genuine(put, connection):
         ledger.fail("pool with its own kind of queue", TypeError(type(writer).__qualname__))
         return put  # type: ignore[no-any-return]
     return _counting_put(ledger, module, put, writer)
@@ -52,10 +53,10 @@ def _counting_put(ledger: Ledger, module: Any, put: Any, writer: Any) -> Callabl
         if task is None or ledger.broken:
             put(task)
             return
-        job, index, called, args, _ = task
-        timed = (job * JOB_FACTOR ^ index * INDEX_FACTOR) & MASK < plan.limit
-        chunked = called is mapstar or called is starmapstar
         try:
+            job, index, called, args, _ = task
+            timed = (job * JOB_FACTOR ^ index * INDEX_FACTOR) & MASK < plan.limit
+            chunked = called is mapstar or called is starmapstar
             if job != current:
                 entry = sender.switch(job, args[0][0] if chunked else called)
                 current, words, first = job, entry.sent_words, entry.sent
@@ -63,6 +64,8 @@ def _counting_put(ledger: Ledger, module: Any, put: Any, writer: Any) -> Callabl
                 sender.close_gap()
         except Exception as error:
             fail("pool sending", error)
+            put(task)
+            return
         began = clock() if timed else 0
         check_closed()
         check_writable()

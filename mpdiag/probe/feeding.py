@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mpdiag.probe import function
 from mpdiag.probe.parts import LARGE, Call
 from mpdiag.probe.sampling import INDEX_FACTOR, MASK
 from mpdiag.probe.sending import Sender
@@ -56,7 +57,7 @@ def counted(ledger: Ledger, module: Any, args: tuple[Any, ...]) -> tuple[Any, ..
 
 def _call(item: Any, module: Any) -> Call:
     called, args = item.fn, item.args
-    if isinstance(called, module.partial) and called.func is module._process_chunk:
+    if function.is_partial(called) and called.func is module._process_chunk:
         return Call(called.args[0], args[0], item.kwargs, starred=True)
     return Call(called, (args,), item.kwargs, starred=True)
 

@@ -136,10 +136,10 @@ class Ledger:
         self.pending[job] = (site, method, perf_counter_ns())
 
     def open(self, job: int, called: Any) -> tuple[Entry, int]:
-        """The entry of ``job``, which calls ``called``, and when it was submitted; IndexError when nothing fits."""
+        """The entry of ``job``, which calls ``called``, and when it was submitted."""
         site, method, submitted = self.pending.pop(job, (0, "", 0))
         # A function is recognised by its code; what else is called must not be kept alive here, so by name.
-        key = called.__code__ if isinstance(called, function.FUNCTION) else function.name(called)
+        key = called.__code__ if type(called) is function.FUNCTION else function.name(called)
         entry = self._entries.get((site, method, key))
         if entry is None:
             entry = self._entries[site, method, key] = self._origin(site, method, called)
@@ -156,9 +156,7 @@ class Ledger:
         recorder.put("origin", number, self.number, site, recorder.text(name), recorder.text(method))
         sent = recorder.live("sent", 0, 0, 0, 0, self.number, number)
         collected = recorder.live("collected", 0, 0, 0, 0, self.number, number)
-        if sent is None or collected is None:
-            raise IndexError
-        entry = Entry(number, sent, collected)
+        entry = Entry(number, sent or _unrecorded(), collected or _unrecorded())
         entry.callable = parts.reference_size(called)
         return entry
 
@@ -166,3 +164,8 @@ class Ledger:
         """Stop recording this pool; the program goes on, the report names the loss."""
         self.broken = True
         self.session.fail(hook, error)
+
+
+def _unrecorded() -> tuple[memoryview, int]:
+    """Counters that nobody will see, where there was no room for a record (the recorder has counted that)."""
+    return memoryview(bytearray(32)).cast("Q"), 0

@@ -74,7 +74,7 @@ def captured(called: Any) -> Iterator[Part]:
         for name, value in called.keywords.items():
             yield Part("callable", name, value)
         called = called.func
-    owner = called.__self__ if isinstance(called, function.METHOD) else called
+    owner = called.__self__ if type(called) is function.METHOD else called
     for name, value in list(function.state(owner).items()):
         yield Part("callable", f"self.{name}", value)
 

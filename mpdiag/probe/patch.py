@@ -21,6 +21,11 @@ def disguise(wrapper: Any, original: Any) -> Any:
     return wrapper
 
 
+def genuine(method: Any, module: Any) -> bool:
+    """Whether ``module`` itself defined this function or method: what somebody put in its place must be called."""
+    return getattr(getattr(method, "__func__", method), "__globals__", None) is vars(module)
+
+
 class Patches:
     """The patches of one session."""
 

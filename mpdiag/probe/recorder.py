@@ -33,6 +33,7 @@ class Recorder(SegmentWriter):
         clock: Callable[[], int] = perf_counter_ns,
     ) -> None:
         """Map the segment of this process; OSError when that cannot be had."""
+        self._cost = None
         super().__init__(directory, CAUSES.index("unknown"), birth)
         self.budget = budget
         self._looked = 0
@@ -81,6 +82,12 @@ class Recorder(SegmentWriter):
         if self._cost is not None:
             words, index = self._cost
             words[index] = self._looked
+
+    def drop(self) -> None:
+        """Count a record for which there is no room, also in the account, which is there already."""
+        super().drop()
+        if self._cost is not None:
+            words, index = self._cost
             words[index + 1] = self.dropped
 
     def loss(self, what: str, why: str) -> None:

@@ -61,7 +61,10 @@ class Sender:
         if entry is None:
             return
         share = self.look_into(call, task, size) if size >= LARGE else entry.callable
-        chunk, offset = self.ledger.recorder.slot()
+        try:
+            chunk, offset = self.ledger.recorder.slot()
+        except IndexError:  # no room: counted there
+            return
         PACK(
             chunk.buffer,
             offset,
@@ -91,9 +94,12 @@ class Sender:
         if began > self.plan.until:
             self.plan.relax(began)
         if ledger.recorder.may_look(began):
-            pieces = [*captured(call.function), *arguments(call)]
-            where = (entry.number, *task)
-            totals = ledger.parts.write(pieces, entry.callable, size, where, len(call.batch))
-            entry.share = max(totals.get("callable", 0.0), entry.callable) / size
+            try:
+                pieces = [*captured(call.function), *arguments(call)]
+                where = (entry.number, *task)
+                totals = ledger.parts.write(pieces, entry.callable, size, where, len(call.batch))
+                entry.share = max(totals.get("callable", 0.0), entry.callable) / size
+            except Exception as error:  # an argument of an unexpected kind: the counts go on
+                ledger.session.fail("looking into a large message", error)
             ledger.recorder.spent(self.clock() - began)
         return entry.share * size

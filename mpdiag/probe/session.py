@@ -6,6 +6,7 @@ multiprocessing pays for a 512-byte header only.
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 from time import perf_counter_ns, time_ns
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from mpdiag.probe.patch import Patches
     from mpdiag.probe.recorder import Recorder
+
+PATIENCE_S = 1.0
+"""How long a thread waits for another one that opens the recorder; then what it had to say is lost."""
 
 current: Session | None = None
 """The session of this process: the only state the probe keeps in a global."""
@@ -41,6 +45,7 @@ class Session:
         self.faults: dict[str, str] = {}
         self._recorder: Recorder | None = None
         self._kept: list[Recorder] = []
+        self._lock = _thread.allocate_lock()
 
     def born(self, cause: str) -> None:
         """Write this process's header. A full disk or a missing directory leaves the process without a record."""
@@ -61,7 +66,9 @@ class Session:
     def forked(self) -> None:
         """Begin anew in a forked child: its own file, before any other Python code runs."""
         try:
+            self._lock = _thread.allocate_lock()  # another thread of the parent may have held it
             if self._recorder is not None:
+                self._recorder.abandon()
                 self._kept.append(self._recorder)  # its memory map must never go, see wire.segment
                 self._recorder = None
             self.faults.clear()
@@ -83,16 +90,26 @@ class Session:
     @property
     def recorder(self) -> Recorder | None:
         """The open recorder, or None where it could not be opened or has been switched off."""
-        if self._recorder is None and self.birth is not None:
-            from mpdiag.probe.loading import loading
-
+        # Two recorders would overwrite each other; to wait for ever would be a deadlock in a finaliser or signal handler
+        # that has interrupted the opening.
+        if self._recorder is None and self.birth is not None and self._lock.acquire(timeout=PATIENCE_S):
             try:
-                with loading():
-                    from mpdiag.probe.recorder import Recorder
-                self._recorder = Recorder(self.directory, self.birth, self.budget)
-            except (OSError, ValueError) as error:  # no room, no rights, no descriptors
-                self._give_up(getattr(error, "errno", None) or 0)
+                self._open()
+            finally:
+                self._lock.release()
         return self._recorder
+
+    def _open(self) -> None:
+        if self._recorder is not None or self.birth is None:
+            return  # another thread was faster
+        from mpdiag.probe.loading import loading
+
+        try:
+            with loading():
+                from mpdiag.probe.recorder import Recorder
+            self._recorder = Recorder(self.directory, self.birth, self.budget)
+        except (OSError, ValueError) as error:  # no room, no rights, no descriptors
+            self._give_up(getattr(error, "errno", None) or 0)
 
     def _give_up(self, errno: int) -> None:
         birth, self.birth = self.birth, None

@@ -46,6 +46,6 @@ class Sites:
         number = 0
         if root not in LIBRARIES and root not in self._standard:
             function = getattr(code, "co_qualname", code.co_name)
-            number = self._recorder.site(code.co_filename, frame.f_lineno, function)
+            number = self._recorder.site(code.co_filename, frame.f_lineno or 0, function)
         self._known[id(code), frame.f_lasti] = (code, number)
         return number

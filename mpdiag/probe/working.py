@@ -14,6 +14,7 @@ from time import perf_counter_ns, process_time_ns, thread_time_ns
 
 from mpdiag.probe.parts import LARGE, Part
 from mpdiag.probe.parts import Ledger as Parts
+from mpdiag.probe.patch import genuine
 from mpdiag.probe.sampling import INDEX_FACTOR, JOB_FACTOR, MASK
 from mpdiag.wire.format import FLAGS, FORMATS, NUMBER
 
@@ -46,6 +47,8 @@ class Dialect:
         return (
             getattr(type(incoming), "get", None) is expected.get
             and type(outgoing) is queues.SimpleQueue
+            and genuine(expected.get, queues)
+            and genuine(queues.SimpleQueue.put, queues)
             and hasattr(incoming, "_reader")
         )
 
@@ -109,16 +112,16 @@ class Loop:
             if self.broken or timeout is not None or not block:
                 return original(block, timeout) if timeout is not None or not block else original()
             if not taken:
-                self.recorder.put("first", clock(), process_time_ns())
+                self._begins()
             asked = clock()
             data = take()
             read = clock()
-            if read > plan.until:
-                plan.relax(read)
             task = queues._ForkingPickler.loads(data)
             if task is None:
                 return None
             try:
+                if read > plan.until:
+                    plan.relax(read)
                 if numbered:
                     job, index = task[0], task[1]
                 else:
@@ -133,6 +136,12 @@ class Loop:
             return task
 
         return get
+
+    def _begins(self) -> None:
+        try:
+            self.recorder.put("first", self.clock(), process_time_ns())
+        except Exception as error:  # nothing of ours may reach the loop
+            self.fail(error)
 
     def putter(self, queue: Any, dialect: Dialect) -> Callable[[Any], None]:
         """What replaces ``queue.put``."""
@@ -186,7 +195,10 @@ class Loop:
     ) -> None:
         job, index, received, asked, read, loaded, before = pending
         plan = self.plan
-        chunk, offset = self.recorder.slot()
+        try:
+            chunk, offset = self.recorder.slot()
+        except IndexError:  # no room: counted there
+            return
         PACK(
             chunk.buffer,
             offset,
@@ -211,7 +223,10 @@ class Loop:
         began = self.clock()
         recorder = self.recorder
         if recorder.may_look(began):
-            self.parts.write([Part("result", "return value", value)], 0.0, size, (0, *task), 1)
+            try:
+                self.parts.write([Part("result", "return value", value)], 0.0, size, (0, *task), 1)
+            except Exception as error:  # a result of an unexpected kind: the counts go on
+                self.session.fail("looking into a large result", error)
             recorder.spent(self.clock() - began)
 
 

@@ -83,6 +83,10 @@ def create(directory: str, name: str, chunk: int, header: bytes) -> str:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.write(descriptor, header)
+    except OSError:
+        if chunk:  # an empty first file still tells that there was a process
+            os.unlink(path)
+        raise
     finally:
         os.close(descriptor)
     return path

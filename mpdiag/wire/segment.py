@@ -7,7 +7,9 @@ mapped, so that a program which closes, counts or runs out of descriptors meets 
 
 from __future__ import annotations
 
+import _signal
 import _thread
+import errno
 import mmap
 import os
 import sys
@@ -21,6 +23,8 @@ from mpdiag.wire.format import FORMATS, HEADER_SIZE, NUMBER, SLOT_SIZE, TEXT_BYT
 FIRST_CHUNK = 1 << 16
 """Bytes of the first chunk: mapping 64 KiB costs a process about 50 us, 4 MiB already a millisecond."""
 LARGEST_CHUNK = 1 << 22
+PATIENCE_S = 0.02
+"""How long a thread waits for another one to make the next chunk before it makes one itself."""
 LIMIT = 1 << 26
 """Bytes of all chunks of one process; then only live counters go on. A sampled trace never comes near it."""
 
@@ -38,6 +42,7 @@ class Chunk:
         self.size = size
         self.capacity = (size - HEADER_SIZE) // SLOT_SIZE
         self.counter = count()
+        _check_limit(size)
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             # Reserves the blocks: a sparse file on a full disk would kill the program by SIGBUS.
@@ -46,6 +51,16 @@ class Chunk:
         finally:
             os.close(descriptor)
         self.words = memoryview(self.buffer).cast("Q")
+
+
+def _check_limit(size: int) -> None:
+    """Raise OSError where a file of ``size`` bytes would bring the program SIGXFSZ, which Python ignores by default."""
+    if _signal.getsignal(_signal.SIGXFSZ) != _signal.SIG_IGN:
+        import resource  # noqa: PLC0415 - for the rare program that wants this signal
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if limit != resource.RLIM_INFINITY and limit < size:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
 
 
 def _mapped(descriptor: int, size: int) -> mmap.mmap:
@@ -77,7 +92,19 @@ class SegmentWriter:
     A full disk or a vanished directory drop records and count them in ``dropped``; nothing but the constructor raises.
     """
 
-    __slots__ = ("_directory", "_header", "_lock", "_name", "_numbers", "_sites", "_texts", "chunk", "dropped", "total")
+    __slots__ = (
+        "_directory",
+        "_header",
+        "_lock",
+        "_name",
+        "_numbers",
+        "_refused",
+        "_sites",
+        "_texts",
+        "chunk",
+        "dropped",
+        "total",
+    )
 
     def __init__(self, directory: str, cause: int, born: tuple[str, dict[str, int | bytes]] | None = None) -> None:
         """Open the segment of this process in run directory ``directory``.
@@ -96,6 +123,7 @@ class SegmentWriter:
         self._name, self._header = born
         self._lock = _thread.allocate_lock()
         self._numbers = count(1)
+        self._refused = 0
         self._texts: dict[str, int] = {}
         self._sites: dict[tuple[str, str, int], int] = {}
         self.dropped = 0
@@ -109,11 +137,21 @@ class SegmentWriter:
         while number >= chunk.capacity:
             grown = self._grow(chunk)
             if grown is None:
-                self.dropped += 1
+                self.drop()
                 raise IndexError
             chunk = grown
             number = next(chunk.counter)
         return chunk, HEADER_SIZE + number * SLOT_SIZE
+
+    def drop(self) -> None:
+        """Count a record for which there is no room."""
+        self.dropped += 1
+
+    def abandon(self) -> None:
+        """Write no more: in a forked child, for this is its parent's file."""
+        self._lock = _thread.allocate_lock()
+        self.chunk.capacity = 0
+        self.total = LIMIT
 
     def put(self, kind: str, *values: float | bytes, flags: int = 0, weight: int = 0) -> bool:
         """Commit one record, fields in the order of the table; False when it had to be dropped (and was counted)."""
@@ -162,20 +200,37 @@ class SegmentWriter:
         return known
 
     def _grow(self, full: Chunk) -> Chunk | None:
-        with self._lock:
+        # To wait for ever would be a deadlock where a finaliser or a signal handler has interrupted this very thread
+        # here, or waits for a thread that waits for this lock. Without the lock the file system decides who makes it.
+        held = self._lock.acquire(timeout=PATIENCE_S)
+        try:
             if self.chunk is not full:
                 return self.chunk
             size = min(full.size * 2, LARGEST_CHUNK)
-            if self.total + size > LIMIT:
+            # What cannot be had now may be later: tried again at the 1st, 2nd, 4th, 8th ... record that wants it.
+            again = not self._refused & (self._refused - 1)
+            self._refused += 1
+            if not again or self.total + size > LIMIT:
                 return None
             try:
-                number = full.number + 1
-                path = header.create(
-                    self._directory, self._name, number, header.encode(**{**self._header, "chunk": number})
-                )
-                self.chunk = Chunk(path, number, size)
+                grown = self._next_chunk(full.number + 1, size)
+            except FileExistsError:
+                return None if self.chunk is full else self.chunk
             except OSError:
-                self.total = LIMIT
                 return None
+            self._refused = 0
             self.total += size
-            return self.chunk
+            self.chunk = grown
+            return grown
+        finally:
+            if held:
+                self._lock.release()
+
+    def _next_chunk(self, number: int, size: int) -> Chunk:
+        head = header.encode(**{**self._header, "chunk": number})
+        path = header.create(self._directory, self._name, number, head)
+        try:
+            return Chunk(path, number, size)
+        except OSError:
+            os.unlink(path)
+            raise

@@ -85,7 +85,7 @@ EXECUTORS = {
     ],
     "failures": [
         Expected("refuse-submit", "submit", "refuse", 1, 1, 1),
-        Expected("refuse-map", "map", "refuse", 3, 6, 3),
+        Expected("refuse-map", "map", "refuse", 1, 2, 1),
         Expected("unpicklable-result", "submit", "unpicklable", 1, 1, 1),
         Expected("after-failures", "submit", "double", 1, 1),
     ],

@@ -73,7 +73,8 @@ def test_activities_of_a_fully_recorded_pool_are_exact():
     assert ledger["unpickle"] == pytest.approx(400 * plan.unpickle_s)
     assert ledger["pickle"] == pytest.approx(400 * plan.reply_pickle_s)
     assert ledger["startup"] == pytest.approx(0.2)
-    assert ledger["unaccounted"] == pytest.approx(398 * plan.loop_s, rel=0.01)
+    assert ledger["transfer"] == pytest.approx(400 * (plan.read_s + plan.reply_write_s) + 398 * plan.loop_s, rel=0.01)
+    assert ledger["unaccounted"] == pytest.approx(0, abs=1e-6)
 
 
 def test_waiting_ends_when_the_parent_begins_to_write():

@@ -217,8 +217,17 @@ def at_once(plan):
     return replace(run, pools=(run.pools[0], pool), workers=workers, tasks=tasks, meta=meta)
 
 
+def test_line_used_by_many_pools_is_changed_for_all_of_them():
+    plan = PoolPlan(items=2000, compute_s=2e-5)
+    one, many = (simulate(replace(plan, count=count), before_s=0.0, after_s=0.0) for count in (1, 5))
+    saved = [run.meta.wall_s - replay(run, [Chunk(0, 32)]).wall_s for run in (one, many)]
+    assert saved[1] == pytest.approx(5 * saved[0], rel=0.05)
+
+
 def test_of_pools_at_the_same_time_the_slower_decides():
     run = at_once(PoolPlan(items=300, compute_s=1e-4, argument_bytes=2_000_000, byte_s=1e-9))
+    other = replace(run.origins[1], site=replace(run.origins[1].site, line=99))
+    run = replace(run, origins=(run.origins[0], other))
     assert replay(run, [Shed(0, "argument", 2e6)]).wall_s == pytest.approx(run.meta.wall_s)
     both = replay(run, [Shed(0, "argument", 2e6), Shed(1, "argument", 2e6)])
     assert both.wall_s < run.meta.wall_s / 2

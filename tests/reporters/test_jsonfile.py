@@ -1,4 +1,4 @@
-"""The JSON as other programs read it: DESIGN's shape, its schema, nothing that JSON does not have."""
+"""The JSON as other programs read it: its shape, its schema, nothing that JSON does not have."""
 
 from __future__ import annotations
 

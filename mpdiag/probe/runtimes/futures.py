@@ -13,6 +13,7 @@ from time import perf_counter_ns
 from mpdiag.probe import feeding, working
 from mpdiag.probe.collecting import Collector, receiver
 from mpdiag.probe.ledger import Ledger
+from mpdiag.probe.patch import genuine
 from mpdiag.wire.format import FLAGS
 
 TYPE_CHECKING = False
@@ -99,9 +100,12 @@ class Executors:
         for work_id in list(work_ids.queue):  # the submission that started the manager is there already
             submitted(work_id, frame)
         work_ids.put = counting_put
+        reader = executor._result_queue._reader
+        if not genuine(reader.recv, sys.modules["multiprocessing.connection"]):
+            ledger.fail("executor with its own kind of queue", TypeError(type(reader).__qualname__))
+            return
         collector = Collector(ledger)
         self.collectors[id(executor._call_queue)] = collector
-        reader = executor._result_queue._reader
         reader.recv = receiver(reader, collector, numbered=False)
 
     def _feed(self, original: Callable[..., None]) -> Callable[..., None]:
@@ -145,12 +149,19 @@ class Executors:
             try:
                 original(manager)
             finally:
-                ledger = self.ledgers.pop(key, None)
-                self.collectors.pop(key, None)
-                if ledger is not None:
-                    ledger.closed(ledger.began_to_end or perf_counter_ns())
+                self._ended(key)
 
         return run
+
+
+    def _ended(self, key: int) -> None:
+        self.collectors.pop(key, None)
+        ledger = self.ledgers.pop(key, None)
+        try:
+            if ledger is not None:
+                ledger.closed(ledger.began_to_end or perf_counter_ns())
+        except Exception as error:
+            self.session.fail("executor end", error)
 
 
 def _owner(argument: Any) -> Any:
