@@ -11,6 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A property is about what is right, not how fast: two busy cores are no reason to fail.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 

@@ -83,7 +83,10 @@ def schedule(messages: Messages, start: float, free: list[float], cores: int) ->
     busy = float(np.sum(messages.work))
     waited = sum(free) - before - busy
     collected = _collect(messages, done)
-    parent = start + float(np.sum(messages.parent))
+    parent_s = float(np.sum(messages.parent))
+    # Before the workers are up, the parent gets ahead by what the pipe holds.
+    ahead = parent_s * min(1.0, PIPE_BYTES / max(float(np.sum(messages.size)), 1.0))
+    parent = parent_s + max(start, begun - ahead)
     shared = begun + float(np.sum(messages.cpu)) / max(1, cores)
     end = max(collected, parent, shared)
     # Workers that are kept waiting by the parent or for a core are so all along, not at the end.
@@ -93,7 +96,7 @@ def schedule(messages: Messages, start: float, free: list[float], cores: int) ->
         "workers": (busy + float(np.sum(messages.read + messages.transfer))) / workers,
         "feeder": feeder - start,
         "collector": float(np.sum(messages.collect)),
-        "parent": parent - start,
+        "parent": parent_s,
         "cores": shared - begun,
     }
     return Outcome(end, waited, needs)

@@ -22,6 +22,8 @@ NODES = 400
 DEPTH = 6
 WINDOW = 64
 """Bytes of one window into a buffer; ``SAMPLE`` windows of it make its digest."""
+OBJECT = 5
+"""Pickled bytes of an object for each byte of the pointer to it in an array of objects: a guess, and no more."""
 MASK = (1 << 64) - 1
 
 
@@ -72,9 +74,11 @@ class Weigher:
         try:
             view = memoryview(value)
             size = view.nbytes
+            if "O" in view.format:  # pointers: neither a size nor a content
+                return float(OBJECT * size)
             flat = view.cast("B")
-        except (TypeError, ValueError, BufferError):  # object arrays, non-contiguous arrays
-            return float(getattr(value, "nbytes", 0))
+        except (TypeError, ValueError, BufferError):  # not contiguous
+            return float(value.nbytes)
         self._mix(size)
         step = max((size - WINDOW) // SAMPLE, 1)
         for start in range(0, max(size - WINDOW, 1), step):

@@ -1,0 +1,86 @@
+import array
+import pickle
+
+import numpy as np
+import pytest
+
+from mpdiag.probe.weigh import NODES, Weigher
+
+
+class Plain:
+    def __init__(self, **state):
+        self.__dict__.update(state)
+
+
+VALUES = {
+    "integers": list(range(10_000)),
+    "floats": [number / 7 for number in range(5000)],
+    "strings": [f"name {number}" for number in range(3000)],
+    "unicode": ["żółć" * 20 for _ in range(1)],
+    "rows": [(number, f"row {number}", number / 3) for number in range(2000)],
+    "mapping": {f"key {number}": number for number in range(5000)},
+    "nested": {"a": [[1.5] * 100 for _ in range(50)], "b": {"c": ("x", "y")}},
+    "bytes": b"x" * 100_000,
+    "array": array.array("d", range(10_000)),
+    "matrix": np.arange(90_000.0).reshape(300, 300),
+    "instance": Plain(table=list(range(3000)), name="n"),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_estimate_is_near_the_pickled_size(name):
+    value = VALUES[name]
+    pickled = len(pickle.dumps(value, protocol=4))
+    assert Weigher(value).size == pytest.approx(pickled, rel=0.35)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_equal_content_has_an_equal_digest(name):
+    value = VALUES[name]
+    again = pickle.loads(pickle.dumps(value))  # noqa: S301 - our own
+    assert Weigher(value).digest == Weigher(again).digest != 0
+
+
+def test_other_content_has_another_digest():
+    matrix = np.arange(90_000.0)
+    assert Weigher(matrix).digest != Weigher(matrix + 1).digest
+    assert Weigher(list(range(100))).digest != Weigher(list(range(1, 101))).digest
+
+
+def test_a_cycle_and_a_deep_nest_end():
+    cycle = []
+    cycle.append(cycle)
+    deep = []
+    for _ in range(1000):
+        deep = [deep]
+    wide = [[number] for number in range(100 * NODES)]
+    for value in (cycle, deep, wide):
+        assert Weigher(value).size > 0
+
+
+def test_no_code_of_the_program_runs():
+    class Hostile:
+        def __getattribute__(self, name):
+            raise AssertionError(name)
+
+        def __hash__(self):
+            raise AssertionError
+
+        def __len__(self):
+            raise AssertionError
+
+        def __reduce__(self):
+            raise AssertionError
+
+    class Text(str):
+        __slots__ = ()
+
+        def __hash__(self):
+            raise AssertionError
+
+    assert Weigher([Hostile(), Text("x"), {Plain(): Hostile}]).size > 0
+
+
+def test_an_array_of_objects_and_a_strided_one_are_weighed_without_a_digest_of_their_bytes():
+    assert Weigher(np.array([object()] * 10)).digest == 0
+    assert Weigher(np.zeros((100, 100))[:, ::2]).size == pytest.approx(100 * 50 * 8, rel=0.01)
