@@ -1,7 +1,7 @@
 """The diagnosis: what rules say and reporters render. Data only; no seconds are computed here.
 
-``Change`` values (``model/change.py``) are declarative: a rule names what would change, the engine replays the run with it and fills in
-``Savings``: a rule never computes seconds.
+``Change`` values (``model/change.py``) are declarative: a rule names what would change and never computes seconds; the
+engine replays the run with the change and fills in ``Savings``.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ WORTH_BATCHING = 0.25
 """Sending a task costs at least this share of doing it: batches then save a fifth of the time that tasks take."""
 FEWEST_TASKS = 100
 """Fewer cost 20 ms in all, even where a message costs 0.2 ms (an executor's, measured with tasks that do nothing)."""
+ROUND_FROM = 16
+"""Chunk sizes from this on are rounded down to a power of two: at most half, which then changes the wall little."""
 SMALL_BYTES = 16_384
 """Smaller messages cost the same whatever is in them (30-60 us in a Pool, against 2-4 ns per byte): batching helps."""
 
@@ -68,7 +70,7 @@ class ChattyTasks(Rule):
     Good:
 
         with Pool() as pool:
-            for kind in pool.imap_unordered(classify, lines, chunksize=256):
+            for kind in pool.imap_unordered(classify, lines, chunksize=128):
                 kinds[kind] += 1
     """
 
@@ -83,9 +85,14 @@ class ChattyTasks(Rule):
             if tasks < FEWEST_TASKS or typical is None or typical.message < WORTH_BATCHING * typical.compute:
                 continue
             largest = max(origins, key=lambda index: run.origins[index].items)
-            chunksize = recommended_chunksize(run, largest)
+            chunksize = _round(recommended_chunksize(run, largest))
             if chunksize > run.origins[largest].items / max(1, run.origins[largest].tasks):
                 yield _finding(run, origins, largest, typical, chunksize)
+
+
+def _round(chunksize: int) -> int:
+    """Give the power of two at or below: good chunk sizes are a wide range, and a rounder one says so."""
+    return 1 << (chunksize.bit_length() - 1) if chunksize >= ROUND_FROM else chunksize
 
 
 def _typical(run: Run, origins: Sequence[int]) -> _Typical | None:

@@ -72,7 +72,8 @@ def decode_header(raw: bytes, name: str) -> Header:
     if (version, fields["slot_size"], fields["header_size"]) != (VERSION, SLOT_SIZE, HEADER_SIZE):
         message = "its header is damaged"
         raise DamagedError(message)
-    values: dict[str, Any] = {key: fields[key] for key in ("pid", "ppid", "chunk", "python", "perf_ns", "time_ns", "fault")}
+    numbers = ("pid", "ppid", "chunk", "python", "perf_ns", "time_ns", "fault")
+    values: dict[str, Any] = {key: fields[key] for key in numbers}
     values.update({key: bytes(fields[key]).hex() for key in ("uid", "parent_uid")})
     cause = int(fields["cause"])
     values["cause"] = CAUSES[cause] if cause < len(CAUSES) else CAUSES[0]

@@ -190,7 +190,7 @@ class Runner:
         """Run bare and under mpdiag; that nothing differs; what was recorded."""
         bare = self.bare(*arguments, **options)
         outcome, recorded = self.recorded(*arguments, flags=flags, **options)
-        assert outcome == bare
+        assert outcome == bare, f"with mpdiag {outcome}, bare {bare}"
         return recorded
 
     def _outcome(self, command: list[str], environment: Mapping[str, str], options: Mapping[str, Any]) -> Outcome:

@@ -167,14 +167,7 @@ def assert_golden(program: str, run: Diagnosed) -> None:
             | {"line": pool["site"]["line"], "function": pool["site"]["function"]}
             for pool in run.document["pools"]
         ],
-        "findings above info": [
-            {"rule": problem["rule"], "line": problem["site"]["line"]} for problem in run.problems
-        ],
-                "line": problem["site"]["line"],
-                "confidence is low": problem["confidence"] == "low",
-            }
-            for problem in run.problems
-        ],
+        "findings above info": [{"rule": problem["rule"], "line": problem["site"]["line"]} for problem in run.problems],
         "skipped": [skipped["rule"] for skipped in run.document["skipped"]],
     }
     path = GOLDEN / f"{program}.json"

@@ -21,7 +21,7 @@ def test_title_and_snippet_carry_the_numbers():
     run = simulate(PLAN, cpus=2)
     (finding,) = ChattyTasks().check(run)
 
-    size = recommended_chunksize(run, 0)
+    size = 1 << (recommended_chunksize(run, 0).bit_length() - 1)
     assert finding.title.startswith("5,000 tasks of 20 µs each: sending one costs ")
     assert finding.change == Chunk(0, size)
     assert finding.fix.snippet.startswith(f"pool.imap_unordered(classify, ..., chunksize={size})")

@@ -88,7 +88,7 @@ def free_descriptors():
 def few_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
     print(free_descriptors())
-    with multiprocessing.Pool(2) as pool:
+    with multiprocessing.Pool(1) as pool:
         print(sum(pool.map(double, range(100), 1)), free_descriptors(), pool.apply(free_descriptors))
         pool.close()
         pool.join()
@@ -133,7 +133,10 @@ def small_files_and_a_signal():
 
 def no_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    work()
+    process = multiprocessing.Process(target=print, args=("child",))
+    process.start()
+    process.join()
+    print(process.exitcode)
 
 
 def check_files(files):
