@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mpdiag.model.serial import demands
+from mpdiag.model.demand import demands
 
 if TYPE_CHECKING:
     from mpdiag.model.run import Pool, Run

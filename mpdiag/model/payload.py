@@ -10,7 +10,7 @@ import numpy as np
 
 from mpdiag.model.accounting import PIPE_BYTES
 from mpdiag.model.costs import alike, calibrate, tasks_of
-from mpdiag.model.serial import demands
+from mpdiag.model.demand import demands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

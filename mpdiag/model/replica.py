@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mpdiag.model.accounting import account
+from mpdiag.model.consumption import cpu_beside_tasks_s
 from mpdiag.model.costs import QUANTILES, Costs, Line, calibrate, scaled, tasks_of
 from mpdiag.model.messages import Setting, Tariff, cut, merged
 from mpdiag.model.regions import region
@@ -29,14 +32,18 @@ STEPS = 6
 """Steps of the anchor's search, each a replay: it is piecewise linear, and two or three usually do."""
 CLOSE_ENOUGH = 0.005
 """The search ends when the replayed time is within this share of its aim."""
-CHEAPEST = 0.1
-"""The anchor scales costs down to this share at most."""
+LEAST_USED, MOST_USED = 0.7, 3.0
+"""How far the CPU time used may correct the stamped costs; beyond, something else used it (threads of a library)."""
+MOST_OFF = 0.9
+"""The anchor scales costs down by this share at most."""
 STARVED = 0.10
 """The share of a worker's time that it may wait for tasks before the main thread's pace is suspected."""
 WARM_TOLL_S = 200e-6
 """Of the waiting in a pool that just started, what is left per message once it runs: a round trip through every thread
 and process, one at a time (MODEL 3: a synchronous apply takes 270-460 us, of which 60 are stamped). The rest was the
 wait for threads and processes to come up."""
+UNLIMITED = 1 << 20
+"""Cores for everyone."""
 TYPICAL = 1
 """The index of the middle one of ``QUANTILES``."""
 NON_BLOCKING = frozenset({"imap", "imap_unordered", "apply_async", "map_async", "starmap_async", "submit"})
@@ -73,10 +80,22 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class _Anchor:
-    """Costs and unstamped toll that reproduce the recorded waiting, at one quantile."""
+    """What makes the replay reproduce the recording, at one quantile of the costs.
+
+    ``toll_s`` of the parent per message is not stamped; ``effort`` is what the work takes, as a multiple of its demand.
+    """
 
     costs: Mapping[int, Costs]
     toll_s: float = 0.0
+    effort: float = 1.0
+
+    def times(self, factor: float) -> _Anchor:
+        """The same with every cost of messages times a factor."""
+        return replace(self, costs={group: scaled(costs, factor) for group, costs in self.costs.items()})
+
+    def under(self, load: float) -> _Anchor:
+        """The same on a machine so many times slower."""
+        return replace(self.times(load), effort=self.effort * load)
 
 
 class Replica:
@@ -130,8 +149,11 @@ class Replica:
             self._known[key] = self._replay(member, alteration, self._anchors[place])
         return self._known[key]
 
-    def _replay(self, member: Workload, alteration: Alteration, anchor: _Anchor) -> Replayed:
-        """Replay one pool's region."""
+    def _replay(
+        self, member: Workload, alteration: Alteration, anchor: _Anchor, cores: int | None = None
+    ) -> Replayed:
+        """Replay one pool's region, on the run's usable cores or on so many."""
+        cores = cores or self._run.meta.cpus_usable
         now, close = (0.0, 0.0) if alteration.warm else (member.create_s, member.close_s)
         free = self._slots(member, alteration, anchor)
         waited = 0.0
@@ -144,7 +166,7 @@ class Replica:
             messages = merged([self._cut(member, stream, alteration, anchor, limit) for stream in batch.streams])
             # Those it stands for find the workers ready.
             ready = max(begin, min(free)) - batch.think_s
-            outcome = schedule(messages, begin, free, self._run.meta.cpus_usable)
+            outcome = schedule(messages, begin, free, cores)
             more = (batch.repeat - 1.0) * (outcome.end - ready)
             now = outcome.end + more
             free = [at + more for at in free]
@@ -177,36 +199,75 @@ class Replica:
             per_item += self._main[member.pool]
         toll = min(anchor.toll_s, WARM_TOLL_S) if alteration.warm else anchor.toll_s
         starved = self._starved[member.pool]
-        tariff = Tariff(anchor.costs[group], toll, per_task, per_item, alteration.effort, starved)
+        tariff = Tariff(anchor.costs[group], toll, per_task, per_item, alteration.effort * anchor.effort, starved)
         return cut(stream, dict(alteration.settings).get(group, AS_SENT), tariff, limit)
 
-    def _total(self, anchor: _Anchor) -> Replayed:
-        every = [self._replay(member, AS_RECORDED, anchor) for member in self._members]
+    def _total(self, anchor: _Anchor, cores: int | None = None) -> Replayed:
+        every = [self._replay(member, AS_RECORDED, anchor, cores) for member in self._members]
         return Replayed(sum(one.seconds for one in every), sum(one.waited for one in every), "")
 
     def _anchored(self, quantile: float) -> _Anchor:
-        """Find the toll (or, where the costs are too high already, their scale) that gives the recorded waiting."""
-        bare = _Anchor(self._costs(quantile))
+        """Find the anchor at this quantile of the costs.
+
+        Costs that are too high already are scaled down. Else other load on the machine is taken into account, and then
+        the toll of what is not stamped.
+        """
+        bare = self._consuming(_Anchor(self._costs(quantile)))
         recorded = sum(member.seconds for member in self._members)
         first = self._total(bare)
         if first.seconds > recorded:
-
-            def cheaper(share: float) -> _Anchor:
-                return _Anchor({group: scaled(costs, 1.0 - share) for group, costs in bare.costs.items()})
-
-            return cheaper(self._search(lambda share: self._total(cheaper(share)).seconds, recorded, 1.0 - CHEAPEST))
+            share = self._search(lambda share: self._total(bare.times(1.0 - share)).seconds, recorded, MOST_OFF)
+            return bare.times(1.0 - share)
         ledgers = [account(self._run).pools[member.pool].seconds for member in self._members]
+        slower = self._slower(bare, first, ledgers) - 1.0
+        if slower > 0 and self._total(bare.under(1.0 + slower)).seconds > recorded:
+            slower = self._search(lambda more: self._total(bare.under(1.0 + more)).seconds, recorded, slower)
+        loaded = bare.under(1.0 + slower)
+        first = self._total(loaded)
         waited = sum(ledger["wait_task"] + ledger["transfer"] for ledger in ledgers)
         workers = sum(len(member.first) for member in self._members) / len(self._members)
         aim = min(recorded, first.seconds + max(0.0, waited - first.waited) / workers)
         messages = sum(s.messages * b.repeat for m in self._members for b in m.batches for s in b.streams)
         if messages == 0 or aim <= first.seconds:
-            return bare
+            return loaded
+        toll = self._search(lambda toll: self._total(replace(loaded, toll_s=toll)).seconds, aim, recorded / messages)
+        return replace(loaded, toll_s=toll)
 
-        def dearer(seconds: float) -> _Anchor:
-            return replace(bare, toll_s=seconds)
+    def _consuming(self, stamped: _Anchor) -> _Anchor:
+        """The costs of messages scaled to the CPU time that was really used.
 
-        return dearer(self._search(lambda seconds: self._total(dearer(seconds)).seconds, aim, recorded / messages))
+        Stamps see what is between them, and the typical message; the operating system sees all.
+        """
+        used = cpu_beside_tasks_s(self._run, self._recorded)
+        used -= sum(pool_work(self._run, pool).main + pool_work(self._run, pool).produce for pool in self._recorded)
+        used *= sum(member.seconds for member in self._members) / max(sum(self._recorded.values()), 1e-9)
+        tasks = messages = 0.0
+        for member in self._members:
+            for batch in member.batches:
+                for stream in batch.streams:
+                    own = float(stream.cpu[-1])
+                    tasks += batch.repeat * own
+                    cut = self._cut(member, stream, AS_RECORDED, stamped, ENTRIES)
+                    messages += batch.repeat * (float(np.sum(cut.cpu)) - own)
+        if not used > 0 or messages <= 0:
+            return stamped
+        return stamped.times(min(max((used - tasks) / messages, LEAST_USED), MOST_USED))
+
+    def _slower(self, bare: _Anchor, contended: Replayed, ledgers: Sequence[Mapping[str, float]]) -> float:
+        """How many times slower than its CPU time the work went, beyond what these processes did to each other.
+
+        That is other load on the machine. It slows everything down alike, and is no message's fault.
+        """
+        demand = sum(
+            float(stream.cpu[-1] + stream.blocked[-1]) * batch.repeat
+            for member in self._members
+            for batch in member.batches
+            for stream in batch.streams
+        )
+        took = sum(ledger["compute"] for ledger in ledgers)
+        alone = self._total(bare, cores=UNLIMITED).seconds
+        own = contended.seconds / alone if alone > 0 else 1.0
+        return max(1.0, took / demand / own) if demand > 0 else 1.0
 
     @staticmethod
     def _search(replayed: Callable[[float], float], aim: float, most: float) -> float:

@@ -2,11 +2,9 @@
 
     serial = wall outside pools + useful work of the tasks + the parent's own work while the pools existed
 
-*Useful work* of a task is its CPU time plus the time it was blocked (I/O, sleep): its wall time less waiting for a
-core. The kernel's run-queue delay of the worker (``samples``) tells waiting for a core from being blocked; where that
-was not seen, a task that used the CPU most of the time is taken to have waited for a core in the rest. Failed tasks
-count nothing. *The parent's own work* is the CPU time of the thread that created the pool, less what the pool's
-machinery used of it, plus the time that the iterable of an ``imap`` took in the feeding thread.
+*Useful work* of a task is its CPU time plus the time it was blocked (``demand``). Failed tasks count nothing. *The
+parent's own work* is the CPU time of the thread that created the pool, less what the pool's machinery used of it, plus
+the time that the iterable of an ``imap`` took in the feeding thread.
 """
 
 from __future__ import annotations
@@ -17,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpdiag.model.accounting import STANDARD_ERRORS, worker_weights
+from mpdiag.model.accounting import worker_weights
+from mpdiag.model.demand import demands
 from mpdiag.model.regions import outside_pools_s, owners, region
 
 if TYPE_CHECKING:
@@ -41,8 +40,6 @@ MACHINERY_S: Mapping[tuple[str, str], tuple[float, float]] = {
 do nothing (CPython 3.11, thread_time around the submission and the taking of the results). Other methods: nothing."""
 CLOSE_S = 1e-3
 """CPU seconds of the creating thread to shut a pool down: measured likewise."""
-MOSTLY_CPU = 0.5
-"""Without run-queue figures, a worker whose typical task uses the CPU for this share of its time is never blocked."""
 INFLATION = 0.9
 """Low end of the range: the same work, run alone, may need this share of the CPU time it needed beside other workers
 (shared caches, memory bandwidth and hyper-threads; not measurable from one run)."""
@@ -103,72 +100,6 @@ def speedup(run: Run) -> Estimate | None:
 def pool_work(run: Run, pool: int) -> Work:
     """The work that serial code would do in place of one pool."""
     return _works(run)[pool]
-
-
-@lru_cache(maxsize=2)
-def demands(run: Run) -> tuple[Floats, Floats]:
-    """CPU seconds and blocked seconds of every task that its worker timed (along ``run.tasks``; NaN for others)."""
-    tasks = run.tasks
-    wall = np.asarray(tasks["end"] - tasks["begin"], "f8")
-    cpu = np.clip(np.where(np.isnan(tasks["cpu"]), wall, tasks["cpu"]), 0.0, wall)
-    rest = wall - cpu
-    blocked = np.zeros(len(tasks))
-    delays = _runqueue_delays(run)
-    weights = worker_weights(run)
-    known = weights > 0
-    order = np.flatnonzero(known)
-    order = order[np.argsort(tasks["worker"][order], kind="stable")]
-    edges = np.searchsorted(tasks["worker"][order], np.arange(len(run.workers) + 1))
-    for worker in range(len(run.workers)):
-        mine = order[edges[worker] : edges[worker + 1]]
-        if len(mine):
-            most = _most_s(run, worker, tasks[mine])
-            blocked[mine] = rest[mine] * _blocked_share(
-                weights[mine], cpu[mine], rest[mine], most, delays.get(worker)
-            )
-    blocked[~known] = np.nan
-    return np.where(known, cpu, np.nan), blocked
-
-
-def _most_s(run: Run, index: int, tasks: NDArray[Any]) -> float:
-    """The seconds that a worker can have spent inside tasks at most: from its first on, less the typical messages."""
-    worker = run.workers[index]
-    messages = tasks["replied"] - tasks["end"] + tasks["begin"] - np.fmax(tasks["asked"], tasks["pickled"])
-    typical = float(np.nanmedian(messages)) if np.isfinite(messages).any() else 0.0
-    return max(0.0, worker.end - max(worker.first, worker.launched) - worker.done * typical)
-
-
-def _blocked_share(weight: Floats, cpu: Floats, rest: Floats, most: float, delay: float | None) -> float:
-    """The share of a worker's time in tasks without CPU that it was blocked, the rest being waiting for a core."""
-    estimated = float(np.sum(weight * rest))
-    used = float(np.sum(weight * cpu))
-    total = min(estimated, max(0.0, most - used))
-    if total <= 0:
-        return 0.0
-    if delay is None:
-        # By the median: a task in a hundred that was preempted for milliseconds outweighs all others in a sum.
-        return 0.0 if np.median(cpu) >= MOSTLY_CPU * np.median(cpu + rest) else total / estimated
-    # One preempted task that stands for many must not look like I/O of them all.
-    error = STANDARD_ERRORS * float(np.sum(weight * np.maximum(weight - 1.0, 0.0) * rest**2)) ** 0.5
-    return max(0.0, total - delay - min(error, total)) / estimated
-
-
-def _runqueue_delays(run: Run) -> dict[int, float]:
-    """The run-queue seconds of each worker that was sampled near its end; empty where the system does not tell them."""
-    samples = run.samples
-    if not len(samples) or not samples["runqueue"].any():
-        return {}
-    delays = {}
-    for worker in run.workers:
-        mine = samples[samples["pid"] == run.processes[worker.process].pid]
-        mine = mine[(mine["t"] >= worker.launched) & (mine["t"] <= worker.end + 1.0)]
-        lifetime = worker.end - worker.launched
-        if len(mine) and lifetime > 0:
-            last = mine[np.argmax(mine["t"])]
-            seen = float(last["t"]) - worker.launched
-            if seen > lifetime / 2:
-                delays[worker.index] = float(last["runqueue"]) * max(1.0, lifetime / seen)
-    return delays
 
 
 @lru_cache(maxsize=2)

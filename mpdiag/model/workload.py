@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mpdiag.model.accounting import SEVERAL, whole_pools, worker_weights
+from mpdiag.model.demand import demands
 from mpdiag.model.regions import region
-from mpdiag.model.serial import demands, produce_s
+from mpdiag.model.serial import produce_s
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -168,7 +169,8 @@ def _weights(run: Run, tasks: NDArray[Any]) -> Floats:
     """The weights of one pool's tasks: each 1 where the workers timed all, else those of tasks that both sides timed."""
     if len(tasks) and whole_pools(run)[tasks["pool"][0]]:
         return worker_weights(run)[run.tasks["pool"] == tasks["pool"][0]]
-    return np.asarray(tasks["weight"], "f8")
+    weights: Floats = tasks["weight"]
+    return weights
 
 
 def _submissions(tasks: NDArray[Any], ready: float) -> Floats:

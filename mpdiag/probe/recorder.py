@@ -86,9 +86,13 @@ class Recorder(SegmentWriter):
     def drop(self) -> None:
         """Count a record for which there is no room, also in the account, which is there already."""
         super().drop()
+        self.count_lost()
+
+    def count_lost(self) -> None:
+        """Count something lost in the account; a forked child whose own file cannot be had does so in its parent's."""
         if self._cost is not None:
             words, index = self._cost
-            words[index + 1] = self.dropped
+            words[index + 1] += 1
 
     def loss(self, what: str, why: str) -> None:
         """Record that something could not be recorded."""

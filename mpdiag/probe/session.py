@@ -67,14 +67,16 @@ class Session:
         """Begin anew in a forked child: its own file, before any other Python code runs."""
         try:
             self._lock = _thread.allocate_lock()  # another thread of the parent may have held it
-            if self._recorder is not None:
-                self._recorder.abandon()
-                self._kept.append(self._recorder)  # its memory map must never go, see wire.segment
-                self._recorder = None
+            inherited, self._recorder = self._recorder, None
+            if inherited is not None:
+                inherited.abandon()
+                self._kept.append(inherited)  # its memory map must never go, see wire.segment
             self.faults.clear()
             for forget in self.children:
                 forget()
             self.born("fork")
+            if self.birth is None and inherited is not None:
+                inherited.count_lost()
         except Exception as error:  # an exception here would be printed by the interpreter
             self.fail("fork", error)
 

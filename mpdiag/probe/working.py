@@ -162,15 +162,16 @@ class Loop:
                 ended = clock()
             data = queues._ForkingPickler.dumps(item)
             dumped = clock() if ended else 0
+            # Counted before it goes: whoever has the result may terminate this process in the same moment.
+            size = len(data)
+            words[third] = done = done + 1
+            words[fourth] = sent = sent + size
             if lock is None:
                 send(data)
             else:
                 with lock:
                     send(data)
             try:
-                size = len(data)
-                words[third] = done = done + 1
-                words[fourth] = sent = sent + size
                 if pending is not None:
                     failed = not item[2][0] if numbered else item.exception is not None
                     record(pending, ended, dumped, clock(), cpu, size, FAILED if failed else 0)

@@ -73,19 +73,22 @@ class Recording:
             "maxrss": ended.maxrss,
         }
         try:
-            self._mend()
-            self._meta["uninstrumented"] = uninstrumented(command, self._directory.seen(self._meta["pid"]))
+            if not self._mended():
+                self._meta["uninstrumented"] = uninstrumented(command, self._directory.seen(self._meta["pid"]))
             self._directory.rewrite_meta(self._meta)
         except OSError as error:
             self._lose("the end of the run", error)
         return self._close(ended)
 
-    def _mend(self) -> None:
+    def _mended(self) -> bool:
+        """Was the run directory deleted? Then it is made again, for what is known besides."""
         if Path(self._directory.path, "segments").is_dir():
-            return
+            return False
         self._writer = None
         self._losses.append(("the records of all processes", "the run directory was deleted while the program ran"))
         self._directory.recreate()
+        self._writer = SegmentWriter(self._directory.path, CAUSES.index("supervisor"))
+        return True
 
     def _close(self, ended: Ended) -> list[tuple[str, str]]:
         writer = self._writer

@@ -20,6 +20,10 @@ ROUNDS_UP = 0.9995
 """From this share of a unit on, the next smaller one would show as 1000."""
 
 
+LEAST_S = 1e-9
+"""Less is the rounding error of a sum."""
+
+
 def seconds(value: float, micro: str = "µ") -> str:
     """Give a duration: 2 h 5 min, 12 min 5 s, 123 s, 1.23 s, 340 ms, 4.1 ms, 18 µs."""
     if not math.isfinite(value):
@@ -30,7 +34,7 @@ def seconds(value: float, micro: str = "µ") -> str:
         return _long(value)
     if value >= ROUNDS_UP:
         return f"{value:.{_decimals(value, 2)}f} s"
-    return _scaled(value, ((1e-3, "ms"), (1e-6, f"{micro}s"), (1e-9, "ns"))) if value else "0 s"
+    return _scaled(value, ((1e-3, "ms"), (1e-6, f"{micro}s"), (1e-9, "ns"))) if value >= LEAST_S else "0 s"
 
 
 def _long(value: float) -> str:

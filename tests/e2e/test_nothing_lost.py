@@ -224,13 +224,18 @@ def test_closed_descriptors_are_the_programs_own(interpreter, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("case", "status"), [("small-files", 0), ("small-files-and-a-signal", -signal.SIGXFSZ), ("no-files", 0)]
+    ("case", "status", "loss"),
+    [
+        ("small-files", 0, "File too large"),
+        ("small-files-and-a-signal", -signal.SIGXFSZ, "File too large"),
+        ("no-files", 0, "it has no header"),
+    ],
 )
-def test_files_are_limited_in_size(runner, case, status):
+def test_files_are_limited_in_size(runner, case, status, loss):
     recorded = runner.both("limits.py", case)
 
     assert recorded.report["run"]["exit_status"] == status
-    assert "File too large" in recorded.losses
+    assert loss in recorded.losses
 
 
 def test_environment_is_emptied(runner):
@@ -281,12 +286,15 @@ def test_workers_killed_anywhere_leave_whole_records(runner):
 
     # THEN all records that are there make sense
     assert len(recorded.pools) == 30
-    assert recorded.trace.losses == ()
+    assert all("just being born" in loss for loss in recorded.trace.losses)
     for results, pool in enumerate(sorted(recorded.pools, key=lambda pool: pool.record["created"])):
-        worker = min(recorded.workers(pool), key=lambda segment: segment.header.perf_ns)
-        work, (worked,) = worker.records("work"), worker.records("worked")
-        assert results - 1 <= worked["done"] <= worked["received"] <= pool.sent, "the last one may not be counted yet"
+        workers = sorted(recorded.workers(pool), key=lambda segment: segment.header.perf_ns)
+        assert workers or not results
+        if not workers:
+            continue
+        work, (worked,) = workers[0].records("work"), workers[0].records("worked")
+        assert results <= worked["done"] <= worked["received"] <= pool.sent + 1, "its parent's last task is not counted"
         assert len(work) <= worked["received"]
         assert (work["run"] >= 0).all()
         assert (work["bytes"] > 0).all()
-        assert (work["t"] >= worker.header.perf_ns).all()
+        assert (work["t"] >= workers[0].header.perf_ns).all()

@@ -124,7 +124,7 @@ def simulate(
             now = pool.pool.ended + plan.pause_s
     wall = now + after_s
     processes[0] = replace(processes[0], end=wall)
-    meta = Meta(("program.py",), "3.12.1", wall, cpus, 1.7e9, 0 if complete else None, complete, wall)
+    meta = Meta(("program.py",), "3.12.1", wall, cpus, 1.7e9, 0 if complete else None, complete)
     return Run(
         meta,
         tuple(processes),

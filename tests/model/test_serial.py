@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mpdiag.model.demand import demands
 from mpdiag.model.run import SAMPLE_DTYPE, Meta, Run
-from mpdiag.model.serial import demands, pool_work, serial_estimate, serial_range, speedup
-from tests.model.synthetic import PoolPlan, simulate
+from mpdiag.model.serial import pool_work, serial_estimate, serial_range, speedup
+from tests.model.synthetic import HERE, PoolPlan, simulate
 
 
 def sampled(run, runqueue_s):
@@ -90,7 +91,7 @@ def test_unknown_main_cpu_is_none():
 def test_pool_inside_a_worker_is_not_counted_twice():
     # GIVEN an outer pool whose worker runs an inner pool in a task
     outer = simulate(PoolPlan(items=1, workers=1, compute_s=1.0, cpu_share=0.05))
-    inner = simulate(PoolPlan(items=100, compute_s=1e-2))
+    inner = simulate(PoolPlan(items=100, compute_s=1e-2, pool_site=HERE))
     begin = float(outer.tasks["begin"][0])
     pool = replace(inner.pools[0], index=1, pid=outer.processes[1].pid, created=begin + 0.1, ended=begin + 0.8)
     tasks = inner.tasks.copy()

@@ -115,11 +115,15 @@ def test_deleted_directory_becomes_a_loss(directory, ended):
     recording = begun(directory)
     shutil.rmtree(directory.path)
 
-    ((what, why),) = recording.end(ended, ["x.py"])
+    assert recording.end(ended, ["x.py"]) == []
 
-    assert what == "the records of all processes"
-    assert "deleted" in why
-    assert read_trace(directory.path).meta["end"] is not None
+    trace = read_trace(directory.path)
+    (segment,) = trace.segments
+    (loss,) = segment.records("loss")
+    assert segment.text(int(loss["what"])) == "the records of all processes"
+    assert "deleted" in segment.text(int(loss["why"]))
+    assert trace.meta["end"] is not None
+    assert trace.meta["uninstrumented"] == []
 
 
 def test_directory_that_cannot_come_back_is_no_error(directory, ended):

@@ -46,7 +46,10 @@ def install(module: ModuleType, session: Session) -> None:
     def make(original: Callable[[str], dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
         def get_preparation_data(name: str) -> dict[str, Any]:
             data = original(name)
-            data["mpdiag"] = Stowaway(session.directory)  # unknown keys are ignored by prepare()
+            try:
+                data["mpdiag"] = Stowaway(session.directory)  # unknown keys are ignored by prepare()
+            except Exception as error:
+                session.fail("preparation of a spawned process", error)
             return data
 
         return get_preparation_data
