@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -39,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--pairs", type=int, default=7, help="runs without and with mpdiag (7)")
     made.add_argument("--size", type=float, default=1.0, help="of the whole programs: 1 is about two seconds each")
     made.add_argument("--probe-only", action="store_true", help="whole programs without mpdiag run beside them")
+    made.add_argument("--tmp", metavar="DIR", help="where to record (as tempfile has it); see bench/whole.py")
     made.add_argument("--repeats", type=int, default=60, help="of --events (60)")
     made.add_argument("--tasks", type=int, default=1_000_000, help="of --scale (1,000,000)")
     return made
@@ -50,6 +52,8 @@ def main() -> int:
     try:
         pythons = [Python.at(path) for path in options.python or [sys.executable]]
         os.chdir(CHECKOUT)
+        if options.tmp:
+            os.environ["TMPDIR"] = tempfile.tempdir = os.path.abspath(options.tmp)  # noqa: PTH100 - as tempfile does
         print(f"mpdiag {__version__}, {usable_cpus()} usable CPUs, load {os.getloadavg()[0]:.1f}\n")
         if options.events:
             events.report(pythons, options.repeats)

@@ -8,7 +8,7 @@ wait_task      asked for a task until the parent began to write it, while there 
 transfer       the rest of the reading, the writing of the result, and the pool's loop from there to the next ask
 unpickle       of tasks, in the worker; also giving back the memory of large ones before asking for the next
 compute        the user's function; also the task that a worker died in
-pickle         of results, in the worker
+pickle         of results, in the worker; also giving back the memory of large ones before asking for the next task
 idle           waiting before the pool's first submission, and after its last task had been taken
 wait_lock      0 until locks are recorded
 manager        0 until proxy calls are recorded
@@ -128,7 +128,7 @@ def split_wait(tasks: NDArray[Any]) -> tuple[Floats, Floats]:
 def between_s(tasks: NDArray[Any]) -> tuple[Floats, Floats]:
     """Seconds between each task's reply and its worker's next asking (two arrays): of large tasks, and of others.
 
-    After a large task its memory is given back; after others there is only the pool's loop. NaN in the other array, and
+    After a large task or result its memory is given back; after others there is only the pool's loop. NaN in the other array, and
     in both where the next task of the worker is not known for certain (the last one; tasks that were not all timed).
     """
     released, looped = np.full(len(tasks), np.nan), np.full(len(tasks), np.nan)
@@ -137,7 +137,7 @@ def between_s(tasks: NDArray[Any]) -> tuple[Floats, Floats]:
     gaps = np.maximum(ordered["asked"][1:] - ordered["replied"][:-1], 0.0)
     certain = (ordered["worker"][1:] == ordered["worker"][:-1]) & (ordered["worker"][1:] >= 0)
     certain &= _timed_each(ordered["weight"][1:]) & _timed_each(ordered["weight"][:-1])
-    large = (ordered["argument_bytes"] + ordered["callable_bytes"])[:-1] > PIPE_BYTES
+    large = (ordered["argument_bytes"] + ordered["callable_bytes"] + ordered["result_bytes"])[:-1] > PIPE_BYTES
     released[order[:-1][certain & large]] = gaps[certain & large]
     looped[order[:-1][certain & ~large]] = gaps[certain & ~large]
     return released, looped
@@ -211,7 +211,9 @@ def _pool_ledger(lives: _Lives, tasks: NDArray[Any], pool: int) -> Ledger:
     starved = np.where(unfinished, 0.0, busy_to - last_reply)
     sums, variances = _weighted(tasks, opened)
     released, looped = between_s(tasks)
-    sums[TASK_ACTIVITIES.index("unpickle")] += float(np.nansum(released))
+    back = tasks["result_bytes"] > tasks["argument_bytes"] + tasks["callable_bytes"]
+    sums[TASK_ACTIVITIES.index("unpickle")] += float(np.nansum(released[~back]))
+    sums[TASK_ACTIVITIES.index("pickle")] += float(np.nansum(released[back]))
     sums[TASK_ACTIVITIES.index("transfer")] += float(np.nansum(np.minimum(looped, LONGEST_LOOP_S)))
     _calibrate(sums, variances, float(np.sum(last_reply - busy_from)))
     seconds.update(zip(TASK_ACTIVITIES, (float(value) for value in sums), strict=True))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from math import isfinite
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mpdiag.model.accounting import account
-from mpdiag.model.regions import outside_pools_s, region
+from mpdiag.model.regions import outside_pools_s, region, union
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,9 +21,9 @@ if TYPE_CHECKING:
 def cpu_beside_tasks_s(run: Run, pools: Iterable[int]) -> float:
     """CPU seconds of these pools, parents and workers, beside their start-up: tasks, messages, the main thread.
 
-    The total of the run, as its supervisor was told at its end, less what lies outside pools (taken to be all CPU) and
-    what other processes used, shared among the pools by the time that their processes existed. NaN when the run's total
-    is not known.
+    The total of the run, as its supervisor was told at its end, less what the program used outside pools and what other
+    processes used, shared among the pools by the time that their processes existed. NaN when the run's total is not
+    known.
     """
     chosen = set(pools)
     spans = {pool.index: _length(region(run, pool)) * (pool.workers + 1) for pool in run.pools}
@@ -38,7 +41,20 @@ def _in_pools_s(run: Run) -> float:
         for place, process in enumerate(run.processes)
         if place not in workers and process.role != "program" and isfinite(process.cpu_s)
     )
-    return run.meta.cpu_s - outside_pools_s(run) - sum(others) if run.meta.complete else float("nan")
+    return run.meta.cpu_s - _outside_s(run) - sum(others) if run.meta.complete else float("nan")
+
+
+def _outside_s(run: Run) -> float:
+    """CPU seconds of the program's own process outside pools, between samples of it; all the time where none was taken."""
+    wall = run.meta.wall_s
+    mine = run.samples[run.samples["pid"] == run.processes[0].pid] if run.processes else run.samples[:0]
+    if not len(mine):
+        return outside_pools_s(run)
+    mine = mine[np.argsort(mine["t"], kind="stable")]
+    times, used = np.append(0.0, mine["t"]), np.append(0.0, mine["cpu"])
+    edges = [(0.0, 0.0), *union(region(run, pool) for pool in run.pools), (wall, wall)]
+    gaps = [(before[1], after[0]) for before, after in pairwise(edges)]
+    return float(sum(np.interp(end, times, used) - np.interp(start, times, used) for start, end in gaps))
 
 
 def _length(interval: tuple[float, float]) -> float:

@@ -64,8 +64,9 @@ class Costs:
     """The stages of a message, each a ``Line``.
 
     ``gap`` is the feeding thread's own loop; ``transfer`` holds writer and reader of a message that is larger than the
-    pipe, ``read`` the reader of one that is not; ``release`` (of a large one) and ``loop`` (of others) are the worker's
-    after the reply; ``reply`` is the writing of the result, and holds writer and collector when it is large.
+    pipe, ``read`` the reader of one that is not; ``release`` (where task and result together are that large) and
+    ``loop`` (elsewhere) are the worker's after the reply; ``reply`` is the writing of the result, and holds writer and
+    collector when it is large.
     """
 
     gap: Line
@@ -106,7 +107,7 @@ def calibrate(tasks: NDArray[Any], quantile: float) -> Costs:
         read=fit(items[~large], sent[~large], reading[~large], quick),
         transfer=fit(items[large], sent[large], reading[large], quantile),
         unpickle=fit(items, sent, tasks["begin"] - tasks["received"], quantile),
-        release=fit(items[large], sent[large], released[large], quantile),
+        release=fit(items, sent + back, released, quantile),
         loop=Line(_quantile(looped, quantile)),
         reply_pickle=fit(items, back, tasks["replied_from"] - tasks["end"], quantile),
         reply=fit(items, back, replied, quantile),

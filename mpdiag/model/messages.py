@@ -86,12 +86,15 @@ def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Message
     read = np.where(large, 0.0, costs.read.at(count, sent))
     reply = costs.reply.at(count, result)
     worker = costs.unpickle.at(count, sent) + costs.reply_pickle.at(count, result) + reply
-    worker += np.where(large, costs.release.at(count, sent), costs.loop.at(count, sent))
+    heavy = sent + result > PIPE_BYTES
+    worker += np.where(heavy, costs.release.at(count, sent + result), costs.loop.at(count, sent))
     collect = costs.collect.at(count, result) + costs.handle.at(count, result)
     collect += np.where(large_result, reply, COLLECT_S)
     produce = stream.produce_s * count
     parent = pickle + write + produce + collect + tariff.submit_s + tariff.item_s * count
     parent += LARGE_WRITER_CPU * transfer
+    # A writer that is held by its reader uses little CPU.
+    held = np.where(large_result, (1.0 - LARGE_WRITER_CPU) * reply, 0.0)
     arrival = np.concatenate(([0.0], np.cumsum(items)[:-1])) * _pace_s(stream, tariff)
     feed = (pickle + write + produce) * each
     return Messages(
@@ -103,7 +106,7 @@ def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Message
         worker * each + (cpu + blocked) * tariff.effort,
         collect * each,
         parent * each,
-        (parent + worker + read + transfer) * each + cpu * tariff.effort,
+        (parent + worker - held + read + transfer) * each + cpu * tariff.effort,
         each,
     )
 

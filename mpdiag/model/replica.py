@@ -32,7 +32,7 @@ STEPS = 6
 """Steps of the anchor's search, each a replay: it is piecewise linear, and two or three usually do."""
 CLOSE_ENOUGH = 0.005
 """The search ends when the replayed time is within this share of its aim."""
-LEAST_USED, MOST_USED = 0.7, 3.0
+LEAST_USED, MOST_USED = 0.2, 3.0
 """How far the CPU time used may correct the stamped costs; beyond, something else used it (threads of a library)."""
 MOST_OFF = 0.9
 """The anchor scales costs down by this share at most."""

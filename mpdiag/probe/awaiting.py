@@ -68,7 +68,10 @@ class Finder:
                 continue
             spec: ModuleSpec | None = find(fullname, path, target)
             if spec is not None:
-                self._prepare(spec, fullname)
+                try:
+                    self._prepare(spec, fullname)
+                except Exception as error:  # an unusual loader: leave the module as it is
+                    self._session.fail("await " + fullname, error)
                 return spec
         return None
 
@@ -87,7 +90,4 @@ class Finder:
             if not self._awaited and self in sys.meta_path:
                 sys.meta_path.remove(self)
 
-        try:
-            loader.exec_module = exec_module
-        except (AttributeError, TypeError) as error:  # a loader without a __dict__: leave the module as it is
-            self._session.fail("await " + fullname, error)
+        loader.exec_module = exec_module

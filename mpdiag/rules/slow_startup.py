@@ -11,6 +11,7 @@ import numpy as np
 from mpdiag.diagnosis import Evidence, Finding, Fix, Rule
 from mpdiag.model.accounting import account
 from mpdiag.model.change import QuickStart
+from mpdiag.model.competition import slowdown
 from mpdiag.model.sites import about_pools, pools_by_site
 from mpdiag.wording import calls, numbers
 
@@ -82,12 +83,13 @@ class SlowStartup(Rule):
         """Yield a finding for each line whose pools start slowly."""
         for pools in pools_by_site(run):
             start = _typical(run, pools)
-            if start and _slow(start) and _share(run, pools) >= WORTH_SAYING:
+            if start and _slow(start, slowdown(run, pools[0])) and _share(run, pools) >= WORTH_SAYING:
                 yield _finding(run, pools, start)
 
 
-def _slow(start: _Start) -> bool:
-    return start.initialiser >= SLOW_INITIALISER_S or start.imports >= SLOW_IMPORTS_S
+def _slow(start: _Start, longer: float) -> bool:
+    """Whether it is slow, and would be if everything did not take so many times longer on a busy machine."""
+    return start.initialiser >= SLOW_INITIALISER_S * longer or start.imports >= SLOW_IMPORTS_S * longer
 
 
 def _typical(run: Run, pools: Sequence[Pool]) -> _Start | None:
@@ -111,10 +113,9 @@ def _share(run: Run, pools: Sequence[Pool]) -> float:
 
 def _finding(run: Run, pools: Sequence[Pool], start: _Start) -> Finding:
     pool = pools[0]
-    by_initialiser = start.initialiser >= SLOW_INITIALISER_S
+    by_initialiser = start.initialiser / SLOW_INITIALISER_S >= start.imports / SLOW_IMPORTS_S
     bare = BARE_S.get(pool.method, OTHERWISE_S)
-    imports = start.imports if start.imports < SLOW_IMPORTS_S else bare
-    remaining = max(imports, bare) if by_initialiser else min(start.imports, bare) + start.initialiser
+    remaining = max(start.imports, bare) if by_initialiser else bare + start.initialiser
     cause = (
         f"the initialiser takes {numbers.seconds(start.initialiser)}"
         if by_initialiser

@@ -38,7 +38,7 @@ print(json.dumps([[after - before for before, after in zip(stamps, stamps[1:])],
 def report(tasks: int) -> None:
     """Print the table."""
     rows = [_row(name, tasks, shifts) for name, shifts in SHIFTS.items()]
-    print(f"A run of {tasks:,} tasks read and diagnosed: seconds, the least of {REPEATS}, and peak memory")
+    print(f"{tasks:,} tasks read and diagnosed: seconds, the least of {REPEATS}, and peak memory")
     print(table(("timings", "MB", "import", "read", "model", "rules", "all", "<= 3", "peak MB", "<= 500"), rows))
 
 

@@ -212,8 +212,10 @@ class WorkerSides:
             self.wires[kind] = (Wire(tasks._reader, tasks._writer), Wire(results._reader, results._writer))
             del tasks._writer  # pool.worker would close it
             if probed:
-                process = SimpleNamespace(_target=targets[kind], _args=(tasks, results))
-                next(overlay for target, overlay in session().targets if target is process._target)(process)
+                overlays = [overlay for target, overlay in session().targets if target is targets[kind]]
+                if not overlays:
+                    sys.exit("sides.py: the probe did not install itself")
+                overlays[0](SimpleNamespace(_target=targets[kind], _args=(tasks, results)))
 
     def pool(self, count: int) -> Costs:
         """Run ``pool.worker`` for so many tasks."""

@@ -1,4 +1,8 @@
-"""A copy of the probe in which any one function can be made to fail, told by the environment: none is so in itself."""
+"""A copy of the probe in which any one function can be made to fail; the probe itself has no such switch.
+
+The environment of a process says which: FAULT=module:qualname, at its every call but the first FAULT_AFTER. FAULT=none
+has every call noted in the file FAULT_LOG.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,15 @@ if TYPE_CHECKING:
 PACKAGE = Path(mpdiag.__file__).parent
 FAULT = """\
 import os as _os, sys as _sys
-if _os.environ.get("FAULT") == {name!r}:
+_fault = _os.environ.get("FAULT")
+if _fault == {name!r}:
     _sys._calls = getattr(_sys, "_calls", 0) + 1
     if _sys._calls > int(_os.environ.get("FAULT_AFTER", "0")):
         raise RuntimeError("injected")
+elif _fault == "none":
+    _log = _os.open(_os.environ["FAULT_LOG"], _os.O_WRONLY | _os.O_APPEND | _os.O_CREAT)
+    _os.write(_log, {name!r}.encode() + b"\\n")
+    _os.close(_log)
 """
 
 

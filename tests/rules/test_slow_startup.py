@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from mpdiag.model.change import QuickStart
@@ -60,6 +61,14 @@ def test_usual_starts_are_not_slow(imports, initialiser):
 
 def test_slow_start_before_much_work_is_not_said():
     assert found(starting(replace(PLAN, items=4_000), 0.05, 0.2)) == []
+
+
+def test_busy_machine_makes_no_slow_start():
+    run = starting(replace(PLAN, start_method="spawn"), 0.9, 0.05)
+    assert found(run) != []
+    samples = np.zeros(1, run.samples.dtype)
+    samples["pid"], samples["cpu"], samples["runqueue"] = 1001, 1.0, 2.5
+    assert found(replace(run, samples=samples)) == []
 
 
 def test_workers_that_never_asked_for_a_task_tell_nothing():

@@ -5,7 +5,6 @@ import sys
 
 def start(directory):
     here = os.path.dirname(__file__)
-    sys.path[:] = [entry for entry in sys.path if entry != here]
     if not directory:
         return
     if sys.version_info < (3, 9):

@@ -1,0 +1,372 @@
+"""A program cannot tell whether it runs under mpdiag, but by what is documented."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import available_interpreters
+from tests.e2e.faults import faulty_copy
+from tests.e2e.running import DEADLINE_S, PROGRAMS, Outcome, Recorded, Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BEHAVIOUR = str(PROGRAMS / "behaviour.py")
+TRACEBACKS = str(PROGRAMS / "tracebacks.py")
+VERSIONS = available_interpreters()
+
+
+@pytest.fixture
+def runner(tmp_path) -> Runner:
+    return Runner(sys.executable, tmp_path)
+
+
+@pytest.fixture
+def on_every_python(interpreter, tmp_path) -> Runner:
+    return Runner(interpreter, tmp_path)
+
+
+# What a program sees
+
+
+def test_patched_functions_look_pickle_and_unpickle_as_before(on_every_python):
+    # GIVEN all functions and methods of multiprocessing, patched ones among them, WHEN they are described and pickled
+    recorded = on_every_python.both(BEHAVIOUR, "functions")
+
+    # THEN signatures, names, kinds and the very bytes are those of the bare run: a bare process can unpickle them
+    assert recorded.faults == []
+
+
+def test_objects_are_pickled_as_often_as_bare(on_every_python):
+    on_every_python.both(BEHAVIOUR, "pickling")
+
+
+def test_arguments_results_and_pools_live_as_long_as_bare(on_every_python):
+    on_every_python.both(BEHAVIOUR, "lifetimes")
+
+
+def test_threads_signals_descriptors_and_random_numbers_are_those_of_the_bare_run(interpreter, tmp_path):
+    runner = Runner(interpreter, tmp_path, {"PYTHONHASHSEED": "1"})
+
+    runner.both(BEHAVIOUR, "processes")
+
+
+def test_little_recursion_depth_is_used(on_every_python):
+    bare = on_every_python.bare(BEHAVIOUR, "depths")
+    outcome, _ = on_every_python.recorded(BEHAVIOUR, "depths")
+
+    before, after = json.loads(bare.out), json.loads(outcome.out)
+    assert all(0 <= before[where] - after[where] <= 2 for where in before), (before, after)
+    assert (outcome.status, outcome.err) == (bare.status, bare.err)
+
+
+def test_the_interpreter_differs_by_what_is_documented(on_every_python):
+    bare = json.loads(on_every_python.bare(BEHAVIOUR, "interpreter").out)
+    outcome, _ = on_every_python.recorded(BEHAVIOUR, "interpreter")
+    seen = json.loads(outcome.out)
+
+    added = set(seen.pop("modules")) - set(bare.pop("modules"))
+    assert {name for name in added if not name.startswith(("mpdiag.probe", "mpdiag.wire"))} <= {"mmap", "struct"}
+    environment, before = seen.pop("environment"), bare.pop("environment")
+    assert set(environment) - set(before) == {"MPDIAG_RUN", "MPDIAG_BUDGET", "PYTHONPATH"}
+    assert {name: environment[name] for name in before} == before
+    assert seen.pop("meta_path") in (bare["meta_path"], ["Finder", *bare["meta_path"]])
+    bare.pop("meta_path")
+    assert seen == bare
+
+
+@pytest.mark.parametrize("when", ["patched-early", "patched-late"])
+def test_what_the_program_patches_itself_is_called(on_every_python, when):
+    on_every_python.both(BEHAVIOUR, when)
+
+
+def test_lazy_objects_are_not_evaluated(runner):
+    runner.both(BEHAVIOUR, "lazy")
+
+
+def test_a_program_that_collects_garbage_all_the_time(on_every_python):
+    on_every_python.both(BEHAVIOUR, "collected-always")
+
+
+def test_forks_while_other_threads_are_in_hooks(on_every_python):
+    recorded = on_every_python.both(BEHAVIOUR, "forks")
+
+    assert len(recorded.programs) == 1 + 150 + 2
+    assert recorded.faults == []
+
+
+@pytest.mark.parametrize("name", ["left-open", "left-in-use"])
+def test_nothing_is_said_at_the_end(on_every_python, name):
+    # Pools, executors, queues with feeders and proxies that are alive at exit.
+    recorded = on_every_python.both(BEHAVIOUR, name)
+
+    assert recorded.report["run"]["exit_status"] == 0
+
+
+# Tracebacks
+
+WAITING = re.compile(r'(concurrent/futures/_base.py", line )\d+(, in result)')
+"""Where Future.result stands depends on whether it had to wait."""
+
+
+def traced(outcome: Outcome) -> Outcome:
+    return Outcome(outcome.status, WAITING.sub(r"\1\2", outcome.out), outcome.err)
+
+
+@pytest.mark.parametrize("what", ["pools", "executors", "processes"])
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_tracebacks_are_those_of_the_bare_run(on_every_python, what, method):
+    bare = on_every_python.bare(TRACEBACKS, what, method)
+    outcome, _ = on_every_python.recorded(TRACEBACKS, what, method)
+
+    assert traced(outcome) == traced(bare)
+    assert "mpdiag" not in outcome.out + outcome.err
+
+
+FRAME = re.compile(r'^  File "([^"]+)", line \d+, in \w+\n(?:    .*\n)*', re.MULTILINE)
+
+
+def test_pickling_errors_show_one_frame_of_the_probe_at_most(on_every_python):
+    bare = on_every_python.bare(TRACEBACKS, "pickling", "fork")
+    outcome, _ = on_every_python.recorded(TRACEBACKS, "pickling", "fork")
+
+    assert FRAME.sub("", outcome.out) == FRAME.sub("", bare.out)
+    assert (outcome.status, outcome.err) == (bare.status, bare.err)
+    for before, after in zip(tracebacks(bare.out), tracebacks(outcome.out), strict=True):
+        ours = [frame for frame in after if "mpdiag" in frame]
+        assert len(ours) <= 1
+        assert len(after) <= len(before)
+        assert [frame for frame in after if frame not in ours] == [frame for frame in before if frame in after]
+
+
+def tracebacks(text: str) -> list[list[str]]:
+    """The files of the frames of each traceback."""
+    return [FRAME.findall(part) for part in text.split("Traceback (most recent call last):\n")[1:]]
+
+
+# Ways to start
+
+INLINE = """\
+import multiprocessing, sys
+def main():
+    pool = multiprocessing.get_context(sys.argv[1]).Pool(1)
+    print(sum(pool.map(abs, range(10))), pool.apply(eval, ("__import__('sys').flags",)))
+    pool.close()
+    pool.join()
+if __name__ == "__main__":
+    print(sys.flags, __name__, globals().get("__file__"), __spec__)
+    main()
+"""
+FLAGS = ["-I", "-E", "-S", "-s", "-B", "-P", "-O", "-Xdev", "-Werror", "-Xutf8", "-bb", "-u"]
+SEALED = ("-I", "-E", "-S")
+"""With these the probe does not get in."""
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_options_of_python_work_as_bare(runner, flag, method):
+    if flag == "-P" and sys.version_info < (3, 11):
+        pytest.skip("this Python has no -P")
+    (runner.directory / "program.py").write_text(INLINE)
+
+    recorded = runner.both(flag, "program.py", method)
+
+    if flag in SEALED:
+        assert recorded.report["losses"], "that the probe did not get in is named"
+    else:
+        assert [(pool["kind"], pool["tasks"]) for pool in recorded.report["pools"]] == [("Pool", 5)]
+
+
+def test_warnings_as_errors_bring_no_new_ones(on_every_python):
+    # From 3.12 on a fork while there are threads is a warning: the probe must have none.
+    program = "import os, threading; pid = os.fork(); pid or os._exit(3); print(os.waitpid(pid, 0)[1] >> 8)"
+
+    on_every_python.both("-Werror", "-c", program)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_main_is_imported_again_as_often_as_bare(on_every_python, method):
+    (on_every_python.directory / "package").mkdir()
+    (on_every_python.directory / "package" / "__init__.py").touch()
+    program = "print('imported as', __name__, flush=True)\n" + INLINE
+    (on_every_python.directory / "package" / "__main__.py").write_text(program)
+    (on_every_python.directory / "program.py").write_text(program)
+
+    on_every_python.both("program.py", method)
+    on_every_python.both("-m", "package", method)
+
+
+def test_environment_and_modules_of_a_bare_grandchild(runner, tmp_path):
+    # GIVEN a Python of another version that the program starts, WHEN it runs under mpdiag, THEN it is silent
+    for version, python in VERSIONS.items():
+        program = f"import subprocess; print(subprocess.run([{python!r}, '-c', 'print(1)'], capture_output=True))"
+        recorded = runner.both("-c", program)
+        assert len(recorded.programs) == 2, version
+
+
+# The program's own customisation
+
+CUSTOM = "import sys; sys.customised = getattr(sys, 'customised', []) + [{name!r}]; print({name!r}, file=sys.stderr)\n"
+SEE = """\
+import sys
+names = ("sitecustomize", "usercustomize")
+print(getattr(sys, "customised", None), [getattr(sys.modules.get(name), "__file__", None) for name in names])
+"""
+
+
+def test_sitecustomize_of_the_program_runs_once(interpreter, tmp_path):
+    place = tmp_path / "customs"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(CUSTOM.format(name="sitecustomize"))
+
+    Runner(interpreter, tmp_path, {"PYTHONPATH": str(place)}).both("-c", SEE)
+
+
+def test_sitecustomize_that_fails_is_reported_as_bare(interpreter, tmp_path):
+    place = tmp_path / "customs"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text("import no_such_module_at_all\n")
+    Runner(interpreter, tmp_path, {"PYTHONPATH": str(place)}).both("-c", SEE)
+
+    (place / "sitecustomize.py").write_text("raise ValueError\n")
+    Runner(interpreter, tmp_path, {"PYTHONPATH": str(place)}).both("-c", SEE)
+
+
+def test_usercustomize_of_the_program_runs_once(interpreter, tmp_path):
+    # A virtual environment has no user site: ask the interpreter that it was made from.
+    ask = "import sys; print(sys._base_executable)"
+    base = subprocess.run([interpreter, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
+    environment = {"PYTHONUSERBASE": str(tmp_path / "user")}
+    where = "import site; print(site.getusersitepackages() if site.ENABLE_USER_SITE else '')"
+    place = subprocess.run(
+        [base, "-c", where], env={**os.environ, **environment}, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    if not place:
+        pytest.skip("this Python has no user site")
+    Path(place).mkdir(parents=True)
+    (Path(place) / "usercustomize.py").write_text(CUSTOM.format(name="usercustomize"))
+
+    Runner(base, tmp_path, environment).both("-c", SEE)
+
+
+# Faults of the probe itself
+
+GUARDS = {
+    "probe.awaiting:Finder.find_spec",
+    "probe.awaiting:_apply",
+    "probe.feeding:Buffer.__len__",
+    "probe.feeding:Buffer.popleft",
+    "probe.ledger:Ledger.fail",
+    "probe.runtimes.futures:Executors._ended",
+    "probe.runtimes.spawn:Stowaway.__reduce__",
+    "probe.session:Session.fail",
+    "probe.session:Session.forked",
+    "probe.working:Loop._begins",
+    "probe.working:Loop.fail",
+}
+"""Functions that stand in for the program's, or catch the failures of all others: these must not fail at their start."""
+OFTEN = 20
+"""What is called more often than this is also made to fail later on, when it has worked for a while."""
+
+
+class Faults:
+    """Runs programs/faulty.py with a copy of the probe in which one function fails."""
+
+    def __init__(self, directory: Path) -> None:
+        """Make the copy."""
+        self.directory = directory
+        self.inject = directory / "mpdiag" / "probe" / "inject"
+        self.names = faulty_copy(directory)
+        self.program = [sys.executable, str(PROGRAMS / "faulty.py")]
+        self.bare = self._run({}, "fork"), self._run({}, "spawn")
+
+    def calls(self) -> Counter[str]:
+        """How often each function is called when none fails."""
+        outcome, recorded = self.run("none", 0)
+        assert outcome == self.bare[1]
+        assert recorded.faults == []
+        return Counter((recorded.path / "log").read_text().split())
+
+    def run(self, name: str, after: int) -> tuple[Outcome, Recorded]:
+        """Let this function fail at every call but the first ``after``."""
+        place = self.directory / f"{name}-{after}"
+        (place / "segments").mkdir(parents=True)
+        (place / "meta.json").write_text('{"format": 1}')
+        fault = {"FAULT": name, "FAULT_AFTER": str(after), "FAULT_LOG": str(place / "log")}
+        outcome = self._run({"PYTHONPATH": str(self.inject), "MPDIAG_RUN": str(place), **fault}, self.method(name))
+        return outcome, Recorded(place)
+
+    @staticmethod
+    def method(name: str) -> str:
+        """The start method that comes across this function."""
+        return "spawn" if "spawn" in name or name == "none" else "fork"
+
+    def expected(self, name: str) -> Outcome:
+        """The outcome of the bare run."""
+        return self.bare[self.method(name) == "spawn"]
+
+    def _run(self, environment: dict[str, str], method: str) -> Outcome:
+        try:
+            done = subprocess.run(
+                [*self.program, method], env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, check=False, timeout=DEADLINE_S,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            return Outcome(-1, str(error.stdout), f"hangs: {error.stderr!r}")
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory) -> Faults:
+    return Faults(tmp_path_factory.mktemp("faults"))
+
+
+@pytest.mark.timeout(300)
+def test_no_failure_of_the_probe_reaches_the_program(faults):
+    calls = faults.calls()
+    cases = [(name, 0) for name in calls] + [(name, 3) for name, count in calls.items() if count > OFTEN]
+    cases = [case for case in cases if case[0] not in GUARDS]
+    assert len(cases) > 100
+
+    with ThreadPoolExecutor(2) as threads:
+        outcomes = list(threads.map(lambda case: faults.run(*case)[0], cases))
+
+    harmed = {case: outcome for case, outcome in zip(cases, outcomes, strict=True) if outcome != faults.expected(case[0])}
+    assert harmed == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "probe.ledger:Ledger.submitted",
+        "probe.ledger:Ledger.__init__",
+        "probe.sending:Sender.timed",
+        "probe.collecting:Collector.timed",
+        "probe.working:Loop._record",
+        "probe.weigh:Weigher._weigh",
+        "probe.runtimes.pool:install",
+        "probe.runtimes.futures:Executors.__init__",
+        "probe.runtimes.process:_ready",
+        "probe.runtimes.launching:_start",
+    ],
+)
+def test_a_failure_of_the_probe_is_named(faults, name):
+    _, recorded = faults.run(name, 1 if "timed" in name else 0)
+
+    assert any("injected" in why for _what, why in recorded.faults)
+
+
+def test_guards_are_functions_of_the_probe(faults):
+    assert set(faults.names) >= GUARDS
