@@ -31,6 +31,8 @@ from mpdiag.model.change import Chunk, KeepPool, QuickStart, Serial, Shed
 from mpdiag.model.regions import length, outside_pools_s, region
 from mpdiag.model.serial import serial_range, speedup
 from mpdiag.model.whatif import replay
+from mpdiag.wording.changes import change_in_words
+from mpdiag.wording.headline import ended_well, failures, headline, succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from mpdiag.diagnosis import Confidence, Severity
     from mpdiag.model.change import Change
     from mpdiag.model.run import Pool, Run
-    from mpdiag.model.serial import Estimate
     from mpdiag.model.whatif import WhatIfResult
 
 BASIS = "replay of this run"
@@ -49,9 +50,8 @@ ENOUGH_TASKS = 1000
 """A sample of so many tasks counts as all of them: its error, 1/sqrt(1000), is 3 %, the least saving reported."""
 GOOD_ANCHOR = 0.10
 """Replays that miss the recorded time by more are of medium confidence (MODEL section 4)."""
-SAME_SPEED = 0.05
-"""A speed-up within this of 1 is called the same speed: runs of one program differ by as much."""
-BYTE_UNITS = {1e9: "GB", 1e6: "MB", 1e3: "kB", 1.0: "bytes"}
+EXPLAINS_FROM = 0.5
+"""A finding stands for another when its change brings at least this share of what the other's would."""
 LACKS = {
     "tasks": "no task was recorded",
     "origins": "no task was submitted",
@@ -77,7 +77,7 @@ def all_rules() -> tuple[Rule, ...]:
 def diagnose(run: Run, rules: Sequence[Rule] | None = None) -> Diagnosis:
     """Say all that can be said about a run; ``rules`` are all rules unless given. A rule that raises fails alone."""
     found, skipped, failed = _checked(run, all_rules() if rules is None else rules)
-    findings = _ranked(_folded([_priced(run, finding) for finding in found]))
+    findings = _ranked(_folded(found))
     together = _together(run, findings)
     return Diagnosis(
         _run_summary(run),
@@ -98,6 +98,8 @@ def _checked(run: Run, rules: Iterable[Rule]) -> tuple[list[Finding], list[Skipp
     found: list[Finding] = []
     skipped: list[Skipped] = []
     failed: list[Failed] = []
+    if run.pools and not succeeded(run) and failures(run):
+        return [], [Skipped(rule.id, "every task failed: what they would cost is not known") for rule in rules], []
     for rule in rules:
         lacking = sorted(need for need in rule.needs if not len(getattr(run, need, ())))
         if lacking:
@@ -158,21 +160,15 @@ def _pools_of(run: Run, change: Change) -> frozenset[int]:
 def _folded(findings: list[Finding]) -> list[Finding]:
     """Fold findings into those that explain them: one cause, one finding.
 
-    A finding explains another when it names its rule and they share an origin or a pool. One that is itself only info
-    hides nothing of weight, and of two that explain each other the one that saves more stands.
+    A finding explains another when it names its rule and they share an origin or a pool, and what that one explains in
+    turn. One that is itself only info hides nothing of weight, nor does one that saves a small part of the other; of
+    two that explain each other the one that saves more stands.
     """
     kept = _ranked(findings)
     for finding in list(kept):
         if not any(finding is other for other in kept):
             continue
-        explained = [
-            other
-            for other in kept
-            if other is not finding
-            and other.rule in finding.explains
-            and set(other.about) & set(finding.about)
-            and (finding.severity != "info" or other.severity == "info")
-        ]
+        explained = _explained(finding, kept)
         if explained:
             evidence = tuple(Evidence(f"explains {other.rule}", other.title, "text") for other in explained)
             whole = replace(finding, evidence=finding.evidence + evidence)
@@ -180,12 +176,33 @@ def _folded(findings: list[Finding]) -> list[Finding]:
     return kept
 
 
+def _explained(finding: Finding, among: Sequence[Finding]) -> list[Finding]:
+    """What ``finding`` explains, directly or through what it explains."""
+    found: list[Finding] = []
+    causes = [finding]
+    while causes:
+        cause = causes.pop()
+        for other in among:
+            if other is finding or any(other is known for known in found):
+                continue
+            related = other.rule in cause.explains and set(other.about) & set(cause.about)
+            weighty = finding.severity != "info" or other.severity == "info"
+            if related and weighty and _seconds(finding) >= EXPLAINS_FROM * _seconds(other):
+                found.append(other)
+                causes.append(other)
+    return found
+
+
+def _seconds(finding: Finding) -> float:
+    return finding.savings.seconds if finding.savings else 0.0
+
+
 def _ranked(findings: Iterable[Finding]) -> list[Finding]:
     """Findings by predicted saving, largest first."""
     return sorted(
         findings,
         key=lambda finding: (
-            -(finding.savings.seconds if finding.savings else 0.0),
+            -_seconds(finding),
             CONFIDENCES.index(finding.confidence),
             finding.rule,
             finding.site.line if finding.site else 0,
@@ -231,16 +248,14 @@ def _exclude(run: Run, one: Change, other: Change) -> bool:
     return isinstance(one, KeepPool) and isinstance(other, KeepPool) and bool(set(one.pools) & set(other.pools))
 
 
-def _what_if(
-    run: Run, findings: Sequence[Finding], together: tuple[int, WhatIfResult] | None
-) -> Iterable[WhatIf]:
+def _what_if(run: Run, findings: Sequence[Finding], together: tuple[int, WhatIfResult] | None) -> Iterable[WhatIf]:
     """A row for each finding's change, for all together, and for serial code."""
     said = set()
     serial = Serial(tuple(pool.index for pool in run.pools))
     for change in (finding.change for finding in findings):
         if change is not None and change != serial and change not in said:
             said.add(change)
-            yield _row(_words(run, change), replay(run, (change,)))
+            yield _row(change_in_words(run, change), replay(run, (change,)))
     if together and together[0] > 1:
         yield _row(f"{together[0]} changes together", together[1])
     if len(run.tasks):
@@ -251,31 +266,6 @@ def _row(words: str, result: WhatIfResult) -> WhatIf:
     return WhatIf(words, result.wall_s, result.low, result.high)
 
 
-def _words(run: Run, change: Change) -> str:
-    """A change in words."""
-    if isinstance(change, Chunk):
-        return f"chunksize {change.chunksize} at {_place(run, change.origin)}"
-    if isinstance(change, Shed):
-        what = {"argument": "argument", "callable": "callable's", "result": "result"}[change.role]
-        return f"{_bytes(change.bytes)} of {what} bytes less per task at {_place(run, change.origin)}"
-    if isinstance(change, KeepPool):
-        return f"one pool instead of {len(change.pools)}"
-    where = ", ".join(sorted({f"{run.pools[pool].site.file}:{run.pools[pool].site.line}" for pool in change.pools}))
-    if isinstance(change, QuickStart):
-        return f"workers ready in {change.seconds * 1e3:.3g} ms at {where}"
-    return f"no processes at {where}"
-
-
-def _place(run: Run, origin: int) -> str:
-    site = run.origins[origin].site
-    return f"{site.file}:{site.line}"
-
-
-def _bytes(size: float) -> str:
-    unit = next((unit for unit in (1e9, 1e6, 1e3) if size >= unit), 1.0)
-    return f"{size / unit:.3g} {BYTE_UNITS[unit]}"
-
-
 # Summaries
 
 
@@ -283,28 +273,11 @@ def _verdict(run: Run, best: WhatIfResult | None) -> Verdict:
     serial = serial_range(run)
     speed = speedup(run)
     return Verdict(
-        _headline(run, speed),
+        headline(run, speed),
         speed.value if speed else None,
         serial.value if serial else None,
         best.wall_s if best else None,
     )
-
-
-def _headline(run: Run, speed: Estimate | None) -> str:
-    """Is it worth having the processes? In plain words, with the number."""
-    if not run.pools:
-        return "No pool was used: there are no tasks to judge"
-    if speed is None:
-        pools = "A pool was" if len(run.pools) == 1 else f"{len(run.pools)} pools were"
-        return f"{pools} created, but no task was recorded: nothing can be said about the speed"
-    if speed.value <= 0:
-        return "No useful work was recorded: every task failed"
-    cpus = "1 CPU" if run.meta.cpus_usable == 1 else f"{run.meta.cpus_usable} CPUs"
-    if speed.value < 1 - SAME_SPEED:
-        return f"{1 / speed.value:.1f}x slower than serial code would be: the processes cost more than they bring"
-    if speed.value <= 1 + SAME_SPEED:
-        return f"As fast as serial code would be: the processes bring nothing on {cpus}"
-    return f"{speed.value:.1f}x faster than serial code would be, on {cpus}"
 
 
 def _run_summary(run: Run) -> RunSummary:
@@ -319,7 +292,7 @@ def _run_summary(run: Run) -> RunSummary:
         sum(pool.tasks for pool in run.pools),
         sum(pool.items for pool in run.pools),
         run.overhead.trace_bytes,
-        run.meta.complete,
+        ended_well(run),
         run.meta.exit_status,
     )
 

@@ -1,13 +1,14 @@
-"""After the target's end: save the run, build the report, deliver it. Imports numpy and all the models."""
+"""After the target's end: save the run, diagnose it, judge it, deliver the report. Imports numpy and all the models."""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mpdiag.commands.message import write
+from mpdiag.diagnosis import SEVERITY_FROM
 from mpdiag.engine import diagnose
 from mpdiag.model.build import build_run
 from mpdiag.model.run import Loss
@@ -22,8 +23,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mpdiag.diagnosis import Diagnosis
+    from mpdiag.trace.segment import Trace
 
-SEVERITIES = ("high", "medium", "low", "info")
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the diagnosis of a run is worth: ``unknown`` is why it can say nothing about the program, mostly empty."""
+
+    diagnosis: Diagnosis
+    unknown: str
+
+    def fails(self, level: str) -> bool:
+        """Is there a finding of severity ``level`` or above?"""
+        levels = list(SEVERITY_FROM)
+        failing = levels[: levels.index(level) + 1]
+        return any(finding.severity in failing for finding in self.diagnosis.findings)
 
 
 def save(directory: str, run_file: str) -> None:
@@ -31,22 +45,35 @@ def save(directory: str, run_file: str) -> None:
     pack(directory, run_file)
 
 
-def report(args: argparse.Namespace, directory: str, lost: Sequence[tuple[str, str]]) -> bool:
-    """Diagnose the run in ``directory`` and deliver the report as ``args`` ask for; is ``--fail-on`` met?
+def judge(directory: str, lost: Sequence[tuple[str, str]]) -> Judged:
+    """Diagnose the run in ``directory``.
 
     ``lost`` is what was lost on mpdiag's side and could not be recorded: what, and why.
     """
-    run = build_run(read_trace(directory))
+    trace = read_trace(directory)
+    run = build_run(trace)
     run = replace(run, losses=(*run.losses, *(Loss(what, why) for what, why in lost)))
     diagnosis = diagnose(run)
+    return Judged(diagnosis, _unseen(trace) or _unchecked(diagnosis))
+
+
+def deliver(args: argparse.Namespace, diagnosis: Diagnosis) -> None:
+    """Write the report where ``args`` ask for it; MpdiagError when its file cannot be written."""
     if not args.quiet:
         write(FORMATS[args.format].render(diagnosis, for_stream(sys.stderr, os.environ) if sys.stderr else Style()))
     if args.json:
         write_file(args.json, FORMATS["json"].render(diagnosis, Style()))
-    return args.fail_on is not None and fails(diagnosis, args.fail_on)
 
 
-def fails(diagnosis: Diagnosis, level: str) -> bool:
-    """Is there a finding of severity ``level`` or above?"""
-    failing = SEVERITIES[: SEVERITIES.index(level) + 1]
-    return any(finding.severity in failing for finding in diagnosis.findings)
+def _unseen(trace: Trace) -> str:
+    """Why the program itself was not recorded; empty when it was."""
+    if trace.meta["uninstrumented"]:
+        return str(trace.meta["uninstrumented"][0])
+    recorded = {header.pid for header in trace.headers if header.cause != "supervisor" and not header.fault}
+    if recorded and (trace.meta["pid"] in recorded or not trace.notes):
+        return ""
+    return trace.notes[0] if trace.notes else "no Python process was recorded"
+
+
+def _unchecked(diagnosis: Diagnosis) -> str:
+    return f"the rule {diagnosis.failed[0].rule} failed" if diagnosis.failed else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 from mpdiag.errors import MpdiagError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mpdiag.diagnosis import Rule
 
 HELP = "list the rules, or explain one"
+WIDTH = 80
+"""Columns of the list; the rules' own documentation is written for as many."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +36,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _listing(rules: Mapping[str, Rule]) -> str:
-    width = max(map(len, rules), default=0)
-    return "".join(f"{name:<{width}}  {_documentation(rules[name]).partition(chr(10))[0]}\n" for name in sorted(rules))
+    indent = max(map(len, rules), default=0) + 2
+    lines = (f"{name:<{indent}}{_documentation(rules[name]).partition(chr(10))[0]}" for name in sorted(rules))
+    return "".join(f"{textwrap.fill(line, WIDTH, subsequent_indent=' ' * indent)}\n" for line in lines)
 
 
 def _explanation(rules: Mapping[str, Rule], name: str) -> str:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from mpdiag import __version__
 from mpdiag.commands.message import say
-from mpdiag.errors import EXIT_FINDINGS, MpdiagError
+from mpdiag.diagnosis import SEVERITY_FROM
+from mpdiag.errors import EXIT_FINDINGS, EXIT_USAGE, MpdiagError
 from mpdiag.supervise.cpus import usable_cpus
 from mpdiag.supervise.launch import die_by, supervise
-from mpdiag.supervise.output import RunFile, check_writable
+from mpdiag.supervise.output import RunFile, check_writable, same_file
 from mpdiag.supervise.recording import Recording
 from mpdiag.supervise.rundir import RunDirectory, current_directory, environment, initial_names
 from mpdiag.supervise.sampler import FIRST_LOOK_S
@@ -25,13 +26,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HELP = "run a program and report where its worker processes lose their time"
-SEVERITIES = ("high", "medium", "low")
+SEVERITIES = tuple(SEVERITY_FROM)
 """What --fail-on takes, from the highest; a finding at or above it fails the run."""
+EPILOG = """The exit status is the program's own, or death by the signal that killed it. Where the program
+succeeded: 3 when --fail-on is met; 2 when --fail-on is given and the program could not be judged (no Python process
+of it was recorded, or the diagnosis failed), or a file of -o or --json could not be written. 2 also stands for errors
+before the program is started."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.usage = "mpdiag run [options] [--] TARGET [arguments of TARGET ...]"
+    parser.epilog = EPILOG
     parser.add_argument(
         "target", nargs=argparse.REMAINDER, metavar="TARGET",
         help="script.py, -m module, -c code, - (script on stdin), or any command, with its own arguments",
@@ -40,12 +46,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite the files of -o and --json")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="of the report on stderr (text)")
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON to this file, too")
-    parser.add_argument("--fail-on", choices=SEVERITIES, help="exit with 3 on a finding this severe, or more")
+    parser.add_argument(
+        "--fail-on", type=severity, metavar=f"{{{','.join(SEVERITIES)}}}",
+        help="exit with 3 on a finding this severe, or more; with 2 when the program could not be judged",
+    )  # fmt: skip
     parser.add_argument(
         "--budget", type=percentage, default=0.02, metavar="PERCENT", help="of wall time that recording may take (2)"
     )
     parser.add_argument("--python", default=sys.executable, metavar="FILE", help="interpreter of scripts and modules")
     parser.add_argument("--quiet", action="store_true", help="no report on stderr")
+
+
+def severity(text: str) -> str:
+    """A severity; MpdiagError for what is none: most often the program, the severity having been forgotten."""
+    if text not in SEVERITIES:
+        choices = f"{', '.join(SEVERITIES[:-1])} or {SEVERITIES[-1]}"
+        message = f"--fail-on needs {choices} before the program, and {text!r} is none of them"
+        raise MpdiagError(message)
+    return text
 
 
 def percentage(text: str) -> float:
@@ -61,12 +79,13 @@ def percentage(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the target; its exit status, or 3 when ``--fail-on`` is met, or death by the signal that killed it."""
+    """Run the target; its exit status, or ``_conclude``'s when it succeeded, or death by the signal that killed it."""
     if not sys.platform.startswith("linux"):
         message = f"mpdiag run needs Linux, this is {sys.platform}; mpdiag report reads its run files everywhere"
         raise MpdiagError(message)
     reserve_streams()
     target = resolve(args.target, args.python)
+    _check_apart(args.output, args.json, target)
     if args.json:
         args.json = check_writable(args.json, force=args.force)
     with ExitStack() as undo:
@@ -76,17 +95,29 @@ def run(args: argparse.Namespace) -> int:
         if args.output:
             run_file = RunFile(args.output, directory.path, force=args.force)
             undo.callback(run_file.withdraw)
-            if run_file.path == args.json:
-                message = f"-o and --json both name {args.output!r}; give them two files"
-                raise MpdiagError(message)
         recording = Recording(directory, _meta(target, args.budget), run_file)
         variables = environment(os.environ, initial_names(), directory.path, args.budget)
         ended = supervise(target, variables, recording, FIRST_LOOK_S)
         undo.pop_all()
-    met = _conclude(args, directory, run_file, recording.end(ended, target.interpreted()))
+    concluded = _conclude(args, directory, run_file, recording.end(ended, target.interpreted()))
     if ended.exit_code < 0:
         return die_by(-ended.exit_code)
-    return EXIT_FINDINGS if met and not ended.exit_code else ended.exit_code
+    if ended.exit_code or not concluded:
+        return ended.exit_code
+    if concluded.why:
+        say(concluded.why)
+    return concluded.status
+
+
+def _check_apart(output: str | None, json: str | None, target: Target) -> None:
+    """MpdiagError where a file to be written is the other one, or a file of the program's command line."""
+    if output and json and same_file(output, json):
+        message = f"-o and --json both name {output!r}; give them two files"
+        raise MpdiagError(message)
+    for option, path in (("-o", output), ("--json", json)):
+        if path and any(same_file(path, word) for word in (target.executable, *target.typed)):
+            message = f"{option} would overwrite {path!r}, which the program's command line names; name another file"
+            raise MpdiagError(message)
 
 
 def _meta(target: Target, budget: float) -> dict[str, Any]:

@@ -128,10 +128,12 @@ def split_wait(tasks: NDArray[Any]) -> tuple[Floats, Floats]:
 def between_s(tasks: NDArray[Any]) -> tuple[Floats, Floats]:
     """Seconds between each task's reply and its worker's next asking (two arrays): of large tasks, and of others.
 
-    After a large task or result its memory is given back; after others there is only the pool's loop. NaN in the other array, and
-    in both where the next task of the worker is not known for certain (the last one; tasks that were not all timed).
+    After a large task or result its memory is given back; after others there is only the pool's loop. NaN in the other
+    array, and in both where the worker's next task is not known for certain (the last one; tasks not all timed).
     """
     released, looped = np.full(len(tasks), np.nan), np.full(len(tasks), np.nan)
+    if not _timed_each(tasks["weight"]).any():
+        return released, looped
     order = np.lexsort((tasks["asked"], tasks["worker"]))
     ordered = tasks[order]
     gaps = np.maximum(ordered["asked"][1:] - ordered["replied"][:-1], 0.0)
@@ -144,7 +146,7 @@ def between_s(tasks: NDArray[Any]) -> tuple[Floats, Floats]:
 
 
 def _timed_each(weight: Floats) -> NDArray[np.bool_]:
-    """Whether every task was timed when these were: they stand for one, give or take the calibration to known totals."""
+    """Whether every task was timed when these were: they stand for one, give or take the calibration to totals."""
     return (weight > 0) & (weight < SEVERAL)
 
 

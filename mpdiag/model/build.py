@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpdiag.model.family import read_family
+from mpdiag.model.family import SUPERVISOR, read_family
 from mpdiag.model.losses import gather_losses, unread_records
 from mpdiag.model.overhead import build_overhead
 from mpdiag.model.parts import build_parts
@@ -64,7 +64,7 @@ def _meta(trace: Trace, family: Family, wall: float) -> Meta:
     meta: Any = trace.meta
     end = meta["end"]
     root = family.root
-    versions = [header.python_version for header in trace.headers if header.python]
+    versions = [header.python_version for header in trace.headers if header.python and header.cause != SUPERVISOR]
     return Meta(
         command=tuple(meta["command"]),
         python=trace.headers[root].python_version if root is not None else next(iter(versions), ""),

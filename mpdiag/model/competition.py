@@ -19,8 +19,16 @@ def slowdown(run: Run, pool: Pool) -> float:
     All of the program's waiting for a processor, less what the pool's own processes, workers and parent, make each
     other wait: that many on so few processors, each gets its part.
     """
-    own = max(1.0, (pool.workers + 1) / max(1, run.meta.cpus_usable))
-    return max(1.0, max(_of_processes(run), _of_tasks(run)) / own)
+    return max(1.0, max(_of_processes(run), _of_tasks(run)) / _own(run, pool))
+
+
+def seen_slowdown(run: Run, pool: Pool) -> float:
+    """``slowdown`` by the kernel's figures alone, which no single preempted task distorts; 1 where it tells none."""
+    return max(1.0, _of_processes(run) / _own(run, pool))
+
+
+def _own(run: Run, pool: Pool) -> float:
+    return max(1.0, (pool.workers + 1) / max(1, run.meta.cpus_usable))
 
 
 @lru_cache(maxsize=2)

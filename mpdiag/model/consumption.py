@@ -45,7 +45,7 @@ def _in_pools_s(run: Run) -> float:
 
 
 def _outside_s(run: Run) -> float:
-    """CPU seconds of the program's own process outside pools, between samples of it; all the time where none was taken."""
+    """CPU seconds of the program's own process outside pools, by samples of it; all the time where none was taken."""
     wall = run.meta.wall_s
     mine = run.samples[run.samples["pid"] == run.processes[0].pid] if run.processes else run.samples[:0]
     if not len(mine):

@@ -40,6 +40,8 @@ COPY_S = 1e-9
 """Seconds per byte of a write into a pipe with room, at most (MODEL 3: 0.16-4 ns); above it, the writer was blocked."""
 WRITE_S = 5e-6
 """Seconds of a small write into a pipe with room, at most; above it, the writer was blocked or preempted."""
+MOST_TASKS = 20_000
+"""Quantiles of so many tasks are as good as those of more."""
 FIT_FROM = 9
 """Fewer messages than this give no slope."""
 SPREAD = 2.0
@@ -89,31 +91,45 @@ QUANTILES = (0.25, 0.5, 0.75)
 
 def calibrate(tasks: NDArray[Any], quantile: float) -> Costs:
     """The costs of these timed tasks, of one origin or several alike, at a quantile of what each stage took."""
-    items = tasks["items"].astype("f8")
-    sent = (tasks["argument_bytes"] + tasks["callable_bytes"]).astype("f8")
-    back = tasks["result_bytes"].astype("f8")
-    large = sent > PIPE_BYTES
-    _, reading = split_wait(tasks)
-    released, looped = between_s(tasks)
-    # A reader that was asleep is woken first: that is latency, not cost, and the quickest readers show it least.
-    quick = quantile / 2
-    written = np.minimum(tasks["sent"] - tasks["pickled"], WRITE_S + COPY_S * sent)
-    replied = tasks["replied"] - tasks["replied_from"]
-    replied = np.where(back > PIPE_BYTES, replied, np.minimum(replied, WRITE_S + COPY_S * back))
-    return Costs(
-        gap=Line(_quantile(feeding_gaps(tasks), quick)),
-        pickle=fit(items, sent, tasks["pickled"] - tasks["pickled_from"], quantile),
-        write=fit(items[~large], sent[~large], written[~large], quick),
-        read=fit(items[~large], sent[~large], reading[~large], quick),
-        transfer=fit(items[large], sent[large], reading[large], quantile),
-        unpickle=fit(items, sent, tasks["begin"] - tasks["received"], quantile),
-        release=fit(items, sent + back, released, quantile),
-        loop=Line(_quantile(looped, quantile)),
-        reply_pickle=fit(items, back, tasks["replied_from"] - tasks["end"], quantile),
-        reply=fit(items, back, replied, quantile),
-        collect=fit(items, back, tasks["collected"] - tasks["arrived"], quantile),
-        handle=fit(items, back, tasks["handled"] - tasks["collected"], quantile),
-    )
+    return Stages(tasks).at(quantile)
+
+
+class Stages:
+    """What each stage of the timed tasks took; of very many, every n-th."""
+
+    def __init__(self, tasks: NDArray[Any]) -> None:
+        """Take the stages apart."""
+        step = -(-len(tasks) // MOST_TASKS) or 1
+        self._released, self._looped = (seconds[::step] for seconds in between_s(tasks))
+        self._tasks = tasks[::step]
+        self._reading = split_wait(self._tasks)[1]
+
+    def at(self, quantile: float) -> Costs:
+        """The costs at a quantile."""
+        tasks = self._tasks
+        items = tasks["items"].astype("f8")
+        sent = (tasks["argument_bytes"] + tasks["callable_bytes"]).astype("f8")
+        back = tasks["result_bytes"].astype("f8")
+        large = sent > PIPE_BYTES
+        # A reader that was asleep is woken first: that is latency, not cost, and the quickest readers show it least.
+        quick = quantile / 2
+        written = np.minimum(tasks["sent"] - tasks["pickled"], WRITE_S + COPY_S * sent)
+        replied = tasks["replied"] - tasks["replied_from"]
+        replied = np.where(back > PIPE_BYTES, replied, np.minimum(replied, WRITE_S + COPY_S * back))
+        return Costs(
+            gap=Line(_quantile(feeding_gaps(tasks), quick)),
+            pickle=fit(items, sent, tasks["pickled"] - tasks["pickled_from"], quantile),
+            write=fit(items[~large], sent[~large], written[~large], quick),
+            read=fit(items[~large], sent[~large], self._reading[~large], quick),
+            transfer=fit(items[large], sent[large], self._reading[large], quantile),
+            unpickle=fit(items, sent, tasks["begin"] - tasks["received"], quantile),
+            release=fit(items, sent + back, self._released, quantile),
+            loop=Line(_quantile(self._looped, quantile)),
+            reply_pickle=fit(items, back, tasks["replied_from"] - tasks["end"], quantile),
+            reply=fit(items, back, replied, quantile),
+            collect=fit(items, back, tasks["collected"] - tasks["arrived"], quantile),
+            handle=fit(items, back, tasks["handled"] - tasks["collected"], quantile),
+        )
 
 
 def alike(run: Run) -> list[list[int]]:

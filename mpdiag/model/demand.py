@@ -71,7 +71,7 @@ def _blocked_share(run: Run, mine: Indices, cpu: Floats, rest: Floats, delays: F
         return float(total.sum() / estimated.sum()) if lucky >= BLOCKED_FROM else 0.0
     # One preempted task that stands for many must not look like I/O of them all.
     variance = np.bincount(worker, weight * np.maximum(weight - 1.0, 0.0) * rest[mine] ** 2, count)
-    error = STANDARD_ERRORS * float(variance[seen].sum()) ** 0.5
+    error = STANDARD_ERRORS * float(np.sqrt(variance[seen].sum()))
     left = max(0.0, float(np.sum(total[seen] - delays[seen])) - error)
     return left / float(estimated[seen].sum())
 

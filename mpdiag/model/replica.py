@@ -9,7 +9,7 @@ import numpy as np
 
 from mpdiag.model.accounting import account
 from mpdiag.model.consumption import cpu_beside_tasks_s
-from mpdiag.model.costs import QUANTILES, Costs, Line, calibrate, scaled, tasks_of
+from mpdiag.model.costs import QUANTILES, Costs, Line, Stages, scaled, tasks_of
 from mpdiag.model.messages import Setting, Tariff, cut, merged
 from mpdiag.model.regions import region
 from mpdiag.model.schedule import RESOURCES, schedule
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mpdiag.model.accounting import Ledger
-    from mpdiag.model.run import Origin, Run
+    from mpdiag.model.run import Run
     from mpdiag.model.schedule import Messages
     from mpdiag.model.workload import Stream, Workload
 
@@ -105,12 +105,14 @@ class Replica:
         """Take the pools apart and anchor their replay; ``group`` numbers the run's origins by what is alike."""
         self._run = run
         self._group = group
+        self._kind = run.pools[pools[0]].kind
         step = -(-len(pools) // MEMBERS)
         self._members = tuple(workload(run, run.pools[pool]) for pool in pools[::step])
         self._recorded = {pool: _seconds(region(run, run.pools[pool])) for pool in pools}
         self._main = {member.pool: _main_per_item(run, member.pool) for member in self._members}
         self._starved = {member.pool: _starved(account(run).pools[member.pool]) for member in self._members}
         self._origins = tuple(origin for origin in run.origins if origin.pool in self._recorded)
+        self._stages = self._taken_apart()
         self._anchors = tuple(self._anchored(quantile) for quantile in QUANTILES)
         self._known: dict[tuple[int, Alteration, int], Replayed] = {}
 
@@ -291,17 +293,17 @@ class Replica:
                 high, at_high = point, value
         return best[1]
 
-    def _costs(self, quantile: float) -> dict[int, Costs]:
-        alike: dict[int, list[Origin]] = {}
+    def _taken_apart(self) -> dict[int, Stages]:
+        alike: dict[int, list[int]] = {}
         for origin in self._origins:
-            alike.setdefault(self._group[origin.index], []).append(origin)
-        costs = {}
-        for group, origins in alike.items():
-            found = calibrate(tasks_of(self._run, [origin.index for origin in origins]), quantile)
-            if self._run.pools[origins[0].pool].kind != "Pool":
-                # An executor's feeder waits for the manager thread: what that costs is found by the anchor.
-                found = replace(found, gap=Line())
-            costs[group] = found
+            alike.setdefault(self._group[origin.index], []).append(origin.index)
+        return {group: Stages(tasks_of(self._run, origins)) for group, origins in alike.items()}
+
+    def _costs(self, quantile: float) -> dict[int, Costs]:
+        costs = {group: stages.at(quantile) for group, stages in self._stages.items()}
+        if self._kind != "Pool":
+            # An executor's feeder waits for the manager thread: what that costs is found by the anchor.
+            costs = {group: replace(found, gap=Line()) for group, found in costs.items()}
         return costs
 
 

@@ -2,7 +2,8 @@
 
     serial = wall outside pools + useful work of the tasks + the parent's own work while the pools existed
 
-*Useful work* of a task is its CPU time plus the time it was blocked (``demand``). Failed tasks count nothing. *The
+*Useful work* of a task is its CPU time plus the time it was blocked (``demand``). Failed tasks count nothing. What other
+programs on the machine made this one wait for a core would have kept serial code waiting, too (``competition``). *The
 parent's own work* is the CPU time of the thread that created the pool, less what the pool's machinery used of it, plus
 the time that the iterable of an ``imap`` took in the feeding thread.
 """
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mpdiag.model.accounting import worker_weights
+from mpdiag.model.competition import seen_slowdown
 from mpdiag.model.demand import demands
 from mpdiag.model.regions import outside_pools_s, owners, region
 
@@ -108,7 +110,7 @@ def _works(run: Run) -> tuple[Work, ...]:
     works = []
     for pool in run.pools:
         useful = _useful(run, pool, cpu, blocked)
-        works.append(Work(useful, _main(run, pool), _produce(run, pool)))
+        works.append(Work(useful, _main(run, pool) * seen_slowdown(run, pool), _produce(run, pool)))
     for inner, worker in owners(run).items():
         # A task that ran a pool of its own was blocked while that pool existed: its useful work is the inner pool's.
         outer = run.workers[worker].pool
@@ -134,12 +136,13 @@ def _useful(run: Run, pool: Pool, cpu: Floats, blocked: Floats) -> Estimate:
         total = float(weight.sum())
         if not total:
             continue
-        scale = max(0, origin.tasks - origin.failed) / total
-        busy = float(np.sum(weight * cpu[mine])) * scale
+        scale = max(0, min(origin.tasks, origin.results) - origin.failed) / total
+        alone = float(np.sum(weight * cpu[mine])) * scale
+        busy = alone * seen_slowdown(run, pool)
         waited = float(np.sum(weight * blocked[mine])) * scale
         wall = float(np.sum(weight * (tasks["end"][mine] - tasks["begin"][mine]))) * scale
         value += busy + waited
-        low += busy * INFLATION + waited
+        low += alone * INFLATION + waited
         # Nothing says that the rest was not blocked, where it is small.
         high += max(busy + waited, min(wall, (busy + waited) / INFLATION))
     return Estimate(value, low, high)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -137,7 +137,7 @@ class _Replay:
         """
         altered = self._lightened(altered, can_lose=can_lose)
         totals = [0.0] * len(QUANTILES)
-        for members in self._active_together():
+        for members in self._active_together:
             if not any(pool in altered for pool in members):
                 continue
             ends = [region(self._run, self._run.pools[pool])[1] for pool in members]
@@ -171,6 +171,7 @@ class _Replay:
                 result[outer] = replace(before, effort=max(0.0, before.effort - saved / demand))
         return result
 
+    @cached_property
     def _active_together(self) -> list[list[int]]:
         """The pools (but those inside workers) grouped by overlapping activity: first submission to last result."""
         active = []

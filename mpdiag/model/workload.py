@@ -166,10 +166,10 @@ def _batches(run: Run, tasks: NDArray[Any], handled: Floats, ready: float) -> li
 
 
 def _weights(run: Run, tasks: NDArray[Any]) -> Floats:
-    """The weights of one pool's tasks: each 1 where the workers timed all, else those of tasks that both sides timed."""
-    if len(tasks) and whole_pools(run)[tasks["pool"][0]]:
-        return worker_weights(run)[run.tasks["pool"] == tasks["pool"][0]]
+    """The weights of one pool's tasks: 1 where the workers timed all, else those of tasks that both sides timed."""
     weights: Floats = tasks["weight"]
+    if len(tasks) and whole_pools(run)[tasks["pool"][0]]:
+        weights = worker_weights(run)[run.tasks["pool"] == tasks["pool"][0]]
     return weights
 
 

@@ -58,6 +58,11 @@ def name(called: Any) -> str:
     return f"{'__main__' if module == '__mp_main__' else module}:{inner.__qualname__}"
 
 
+def name_or_none(called: Any) -> str:
+    """``name(called)``, or nothing for None."""
+    return "" if called is None else name(called)
+
+
 def parameters(called: Any) -> tuple[str, ...]:
     """Names of the positional parameters of the function that ``called`` ends in; empty where unknown."""
     inner = unwrap(called)

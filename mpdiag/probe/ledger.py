@@ -93,11 +93,10 @@ class Ledger:
         self._entries: dict[Any, Entry] = {}
         self.site = self.sites.caller(frame)[0]
 
-    def opened(self, workers: int, maxtasks: int, method: str, initializer: Any, flags: int = 0) -> None:
+    def opened(self, workers: int, maxtasks: int, method: str, initializer: str, flags: int = 0) -> None:
         """Record the pool: its workers have been started."""
         created, cpu = self._created
         text = self.recorder.text
-        name = "" if initializer is None else function.name(initializer)
         self._opened = True
         self.recorder.put(
             "pool",
@@ -109,7 +108,7 @@ class Ledger:
             workers,
             maxtasks,
             text(method),
-            text(name),
+            text(initializer),
             cpu,
             flags=flags,
         )

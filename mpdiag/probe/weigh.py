@@ -22,6 +22,8 @@ NODES = 400
 DEPTH = 6
 WINDOW = 64
 """Bytes of one window into a buffer; ``SAMPLE`` windows of it make its digest."""
+LONG = 4096
+"""Characters from which a string's digest is made of windows, too: to hash a gigabyte takes a second."""
 OBJECT = 5
 """Pickled bytes of an object for each byte of the pointer to it in an array of objects: a guess, and no more."""
 MASK = (1 << 64) - 1
@@ -46,7 +48,10 @@ class Weigher:
         kind = type(value)
         scalar = SCALARS.get(kind)
         if scalar is not None:
-            self._mix(hash(value))
+            if kind is str and len(value) > LONG:
+                self._mix_windows(value, len(value), WINDOW)
+            else:
+                self._mix(hash(value))
             return scalar(value)
         if self._left <= 0 or depth > DEPTH or id(value) in self._seen:
             return 3.0  # a memo reference, or no more budget
@@ -71,6 +76,11 @@ class Weigher:
         return 4.0 + count * sum(self._weigh(item, depth + 1) for item in sample) / len(sample)
 
     def _buffer(self, value: Any) -> float:
+        if type(value).__module__ != "numpy":
+            # By slices: while there is a memoryview, no other thread of the program could resize it.
+            unit = getattr(value, "itemsize", 1)
+            self._mix_windows(value, len(value), max(WINDOW // unit, 1))
+            return len(value) * unit + 16.0
         try:
             view = memoryview(value)
             size = view.nbytes
@@ -79,11 +89,15 @@ class Weigher:
             flat = view.cast("B")
         except (TypeError, ValueError, BufferError):  # not contiguous
             return float(value.nbytes)
-        self._mix(size)
-        step = max((size - WINDOW) // SAMPLE, 1)
-        for start in range(0, max(size - WINDOW, 1), step):
-            self._mix(hash(bytes(flat[start : start + WINDOW])))
+        self._mix_windows(flat, size, WINDOW)
         return size + 16.0
+
+    def _mix_windows(self, value: Any, size: int, window: int) -> None:
+        self._mix(size)
+        step = max((size - window) // SAMPLE, 1)
+        for start in range(0, max(size - window, 1), step):
+            piece = value[start : start + window]
+            self._mix(hash(piece if type(piece) is str else bytes(piece)))
 
     def _instance(self, value: Any, depth: int) -> float:
         attributes = state(value)

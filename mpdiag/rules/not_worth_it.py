@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mpdiag.diagnosis import Evidence, Finding, Fix, Rule
 from mpdiag.model.accounting import account
 from mpdiag.model.change import Serial
-from mpdiag.model.competition import slowdown
+from mpdiag.model.competition import seen_slowdown, slowdown
 from mpdiag.model.regions import region
 from mpdiag.model.serial import pool_work
 from mpdiag.model.sites import about_pools, origins_of, pools_by_site
@@ -67,8 +67,9 @@ class NotWorthIt(Rule):
             taken = sum(end - start for start, end in (region(run, pool) for pool in pools))
             serial = sum(pool_work(run, pool.index).total.value for pool in pools)
             timed = any(len(run.tasks_by_origin[origin.index]) for origin in origins_of(run, pools))
-            # On a busy machine serial code would have to wait for a processor, too.
-            if timed and serial * slowdown(run, pools[0]) <= WORTH_SAYING * taken:
+            # Tasks that were kept waiting for a core say more than the kernel's figures, and less surely: in doubt, no.
+            unsure = slowdown(run, pools[0]) / seen_slowdown(run, pools[0])
+            if timed and serial * unsure <= WORTH_SAYING * taken:
                 yield _finding(run, pools, taken, serial)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from mpdiag.errors import MpdiagError
@@ -35,6 +36,15 @@ def _tried(file: Path) -> str:
     return str(file)
 
 
+def same_file(one: str, other: str) -> bool:
+    """Do two paths name the same file, be it there or not?"""
+    try:
+        return os.path.realpath(one) == os.path.realpath(other) or os.path.samefile(one, other)
+    except (OSError, ValueError):
+        # One is not there; or no path at all, but a word that was taken for one.
+        return False
+
+
 def write_file(path: str, text: str) -> None:
     """Write a whole file or none: into a temporary neighbour, then renamed. MpdiagError when that fails."""
     try:
@@ -60,8 +70,9 @@ class RunFile:
         self._pointer.replace(self.path)
 
     def withdraw(self) -> None:
-        """The program could not be started: leave ``path`` as it was."""
-        self._pointer.unlink(missing_ok=True)
+        """Leave ``path`` as it was: the program could not be started, or its run not be described."""
+        with suppress(OSError):
+            self._pointer.unlink()
 
 
 def _unwritable(path: str, error: OSError) -> MpdiagError:

@@ -24,5 +24,6 @@ def seconds(stamps: NDArray[Any], launch_ns: int) -> NDArray[np.float64]:
 
 def durations(spans: NDArray[Any]) -> NDArray[np.float64]:
     """Seconds of durations in ns (f4 or u8); NaN for what is no duration (NaN, infinite, negative, beyond reason)."""
-    wide = spans.astype(np.float64)
-    return np.where((wide >= 0) & (wide < HORIZON_NS), wide / NS_PER_S, np.nan)
+    with np.errstate(invalid="ignore"):  # a damaged trace may hold signalling NaNs
+        wide = spans.astype(np.float64)
+        return np.where((wide >= 0) & (wide < HORIZON_NS), wide / NS_PER_S, np.nan)

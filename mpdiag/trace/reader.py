@@ -103,14 +103,14 @@ def _read_file(reading: _Reading, name: str) -> None:
     """Read a segment file as far as it can be read."""
     try:
         with reading.source.segments[name]() as stream:
-            _read_chunk(reading, stream, name)
+            _read_chunk(reading, stream)
     except DamagedError as error:
-        reading.losses.append(f"{shown(name)}: {error}")
+        reading.losses.append(str(error))
     except UNREADABLE as error:
-        reading.losses.append(f"{shown(name)}: it cannot be read to its end ({shown(str(error))})")
+        reading.losses.append(f"records of a process: their file cannot be read to its end ({shown(str(error))})")
 
 
-def _read_chunk(reading: _Reading, stream: BinaryIO, name: str) -> None:
+def _read_chunk(reading: _Reading, stream: BinaryIO) -> None:
     head = decode_header(stream.read(HEADER_SIZE), reading.source.name)
     key = (head.pid, head.uid)
     place = reading.places.setdefault(key, len(reading.headers))
@@ -121,17 +121,17 @@ def _read_chunk(reading: _Reading, stream: BinaryIO, name: str) -> None:
         reading.slots.append(0)
     expected = reading.chunks[place]
     if head.chunk < expected:
-        message = f"it repeats chunk {head.chunk} of process {head.pid}"
+        message = f"records of process {head.pid}: part {head.chunk} of them is there twice"
         raise DamagedError(message)
     if head.chunk > expected:
-        reading.losses.append(f"{shown(name)}: chunks of process {head.pid} before this one ({head.chunk}) are missing")
+        reading.losses.append(f"records of process {head.pid}: what comes before part {head.chunk} of them is missing")
     reading.chunks[place] = head.chunk + 1
     reading.sizes[place] += HEADER_SIZE
     first = slot = reading.slots[place]
     while block := stream.read(BLOCK):
         used = -(-len(block.rstrip(b"\0")) // SLOT_SIZE) * SLOT_SIZE
         if used > len(block):
-            reading.losses.append(f"{shown(name)}: it was cut off in the middle of a record")
+            reading.losses.append("records of a process: their file was cut off in the middle of a record")
             used -= SLOT_SIZE
         if used:
             reading.total += used
@@ -153,5 +153,5 @@ def _read_note(reading: _Reading, name: str) -> list[str]:
         with reading.source.notes[name]() as stream:
             return stream.read(NOTE_LIMIT).decode("utf-8", "backslashreplace").splitlines()[:1]
     except UNREADABLE as error:
-        reading.losses.append(f"{shown(name)}: it cannot be read ({shown(str(error))})")
+        reading.losses.append(f"why a Python process was not recorded: its note cannot be read ({shown(str(error))})")
         return []

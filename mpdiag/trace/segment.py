@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class DamagedError(Exception):
-    """A segment file that cannot be read, and why: a loss, the rest of the run is fine."""
+    """A segment file that cannot be read: a loss "what: why" in the user's words, the rest of the run is fine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,18 @@ def decode_header(raw: bytes, name: str) -> Header:
     Raises DamagedError for what is no header; MpdiagError for a newer version's.
     """
     if len(raw) < HEADER_SIZE or not any(raw):
-        message = "it has no header: its process ended, or was, just being born"
+        message = "a process: it left no record: it was just being born when it ended or the run was read, or could not write"
         raise DamagedError(message)
     fields = header.decode(raw)
     if fields["magic"] != MAGIC:
-        message = "it is no segment"
+        message = "a file of the run: it is named as if it held records, but holds none"
         raise DamagedError(message)
     version = int(fields["version"])
     if version > VERSION:
         message = f"{name} was written by a newer mpdiag (format {version}); upgrade mpdiag"
         raise MpdiagError(message)
     if (version, fields["slot_size"], fields["header_size"]) != (VERSION, SLOT_SIZE, HEADER_SIZE):
-        message = "its header is damaged"
+        message = "records of a process: their file is damaged at its beginning"
         raise DamagedError(message)
     numbers = ("pid", "ppid", "chunk", "python", "perf_ns", "time_ns", "fault")
     values: dict[str, Any] = {key: fields[key] for key in numbers}

@@ -14,8 +14,7 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
-from mpdiag.probe.sampling import ALL, INDEX_FACTOR, JOB_FACTOR, MASK  # noqa: E402 - found through the line above
-from mpdiag.wire import header  # noqa: E402
+from mpdiag.wire import header  # noqa: E402 - found through the line above
 from mpdiag.wire.format import CAUSES  # noqa: E402
 from mpdiag.wire.segment import SegmentWriter  # noqa: E402
 
@@ -62,8 +61,8 @@ def done(index: int) -> int:
 
 
 def timed(index: int, shift: int) -> bool:
-    """Say whether one in 2**shift hits this task."""
-    return (JOB * JOB_FACTOR ^ index * INDEX_FACTOR) & MASK < ALL >> shift
+    """Say whether one in 2**shift hits this task; spread as the probe spreads them (``probe/sampling.py``)."""
+    return index * 40503 & 0xFFFF < 0x10000 >> shift
 
 
 def write_parent(directory: Path, tasks: int, shift: int) -> None:

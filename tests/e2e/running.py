@@ -167,8 +167,9 @@ class Runner:
         """Run in ``directory`` (which becomes the current one), with ``environment`` added to this process's."""
         self.interpreter = interpreter
         self.directory = directory
-        self.temporary = directory / "temporary"
-        self.temporary.mkdir(exist_ok=True)
+        self.temporary, self.runs = directory / "temporary", directory / "runs"
+        self.temporary.mkdir()
+        self.runs.mkdir()
         self.environment = {**os.environ, "TMPDIR": str(self.temporary), **(environment or {})}
         self._count = 0
 
@@ -179,7 +180,7 @@ class Runner:
     def recorded(self, *arguments: str, flags: Iterable[str] = (), **options: Any) -> tuple[Outcome, Recorded]:  # noqa: ANN401
         """Run under ``mpdiag run`` with options ``flags``."""
         self._count += 1
-        run_file = self.directory / f"{self._count}.mpdiag"
+        run_file = self.runs / f"{self._count}.mpdiag"
         mpdiag = [sys.executable, "-m", "mpdiag", "run", "--quiet", "-o", str(run_file), *flags, "--"]
         # mpdiag itself need not run from where its checkout is; the program must not find the checkout.
         outcome = self._outcome([*mpdiag, self.interpreter, *arguments], self.environment, options)

@@ -228,7 +228,7 @@ def test_closed_descriptors_are_the_programs_own(interpreter, tmp_path):
     [
         ("small-files", 0, "File too large"),
         ("small-files-and-a-signal", -signal.SIGXFSZ, "File too large"),
-        ("no-files", 0, "it has no header"),
+        ("no-files", 0, "it left no record"),
     ],
 )
 def test_files_are_limited_in_size(runner, case, status, loss):

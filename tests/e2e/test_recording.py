@@ -175,7 +175,7 @@ def test_what_a_pool_sends_its_workers_receive(pools):
 def test_pools_are_described(pools, request):
     marks = marked(PROGRAMS / "pools.py")
     method = request.node.callspec.params["pools"][1]
-    program = str(pools.path.parent / "pools.py")
+    program = str(pools.path.parents[1] / "pools.py")
 
     sites = repeated(pool.site[1] for pool in pools.pools)
     assert sites == {marks[mark]: 3 if mark == "in-thread" else 1 for mark in POOLS}, "a ThreadPool is none"
@@ -228,7 +228,7 @@ def test_executors_are_described(executors, request):
 
 def test_cancelled_calls_are_not_counted(executors):
     marks = marked(PROGRAMS / "executors.py")
-    not_cancelled = int((executors.path.parent / "not-cancelled").read_text())
+    not_cancelled = int((executors.path.parents[1] / "not-cancelled").read_text())
 
     pool = executors.pool(marks["cancelled"])
 

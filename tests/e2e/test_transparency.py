@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -218,7 +219,17 @@ def test_environment_and_modules_of_a_bare_grandchild(runner, tmp_path):
 
 # The program's own customisation
 
-CUSTOM = "import sys; sys.customised = getattr(sys, 'customised', []) + [{name!r}]; print({name!r}, file=sys.stderr)\n"
+CUSTOM = """\
+import sys
+if "mpdiag" not in sys.orig_argv:  # which is a Python program, too
+    sys.customised = getattr(sys, "customised", []) + [{name!r}]
+    print({name!r}, file=sys.stderr)
+"""
+FAILING = """\
+import sys
+if "mpdiag" not in sys.orig_argv:
+    {}
+"""
 SEE = """\
 import sys
 names = ("sitecustomize", "usercustomize")
@@ -237,11 +248,11 @@ def test_sitecustomize_of_the_program_runs_once(interpreter, tmp_path):
 def test_sitecustomize_that_fails_is_reported_as_bare(interpreter, tmp_path):
     place = tmp_path / "customs"
     place.mkdir()
-    (place / "sitecustomize.py").write_text("import no_such_module_at_all\n")
-    Runner(interpreter, tmp_path, {"PYTHONPATH": str(place)}).both("-c", SEE)
+    runner = Runner(interpreter, tmp_path, {"PYTHONPATH": str(place)})
 
-    (place / "sitecustomize.py").write_text("raise ValueError\n")
-    Runner(interpreter, tmp_path, {"PYTHONPATH": str(place)}).both("-c", SEE)
+    for failure in ("import no_such_module_at_all", "raise ValueError"):
+        (place / "sitecustomize.py").write_text(FAILING.format(failure))
+        runner.both("-c", SEE)
 
 
 def test_usercustomize_of_the_program_runs_once(interpreter, tmp_path):
@@ -301,8 +312,8 @@ class Faults:
 
     def run(self, name: str, after: int) -> tuple[Outcome, Recorded]:
         """Let this function fail at every call but the first ``after``."""
-        place = self.directory / f"{name}-{after}"
-        (place / "segments").mkdir(parents=True)
+        place = Path(tempfile.mkdtemp(dir=self.directory))
+        (place / "segments").mkdir()
         (place / "meta.json").write_text('{"format": 1}')
         fault = {"FAULT": name, "FAULT_AFTER": str(after), "FAULT_LOG": str(place / "log")}
         outcome = self._run({"PYTHONPATH": str(self.inject), "MPDIAG_RUN": str(place), **fault}, self.method(name))

@@ -109,7 +109,7 @@ def test_chunks_are_joined_in_their_order_and_missing_ones_reported() -> None:
     assert segment.records("first")["cpu"].tolist() == [0, 2, 10]
     assert segment.records("first")["slot"].tolist() == [0, 1, 2]
     assert len(trace.losses) == 2
-    assert all("chunks of process 7 before this one" in loss for loss in trace.losses)
+    assert all(loss.startswith("records of process 7: what comes before part ") for loss in trace.losses)
 
 
 def test_chunks_under_foreign_names_are_still_put_in_order() -> None:
@@ -131,7 +131,7 @@ def test_a_repeated_chunk_is_a_loss() -> None:
     trace = trace_of(files)
     assert len(trace.segments) == 1
     assert len(trace.table("first")) == 1
-    assert "it repeats chunk 0 of process 7" in trace.losses[0]
+    assert "records of process 7: part 0 of them is there twice" in trace.losses
 
 
 def test_slots_of_kind_zero_are_holes_and_unknown_kinds_are_counted() -> None:
@@ -164,7 +164,7 @@ def test_a_torn_last_record_is_reported() -> None:
     trace = trace_of(files)
     assert len(trace.table("start")) == 1
     assert len(trace.table("first")) == 0
-    assert trace.losses == (f"{name}: it was cut off in the middle of a record",)
+    assert trace.losses == ("records of a process: their file was cut off in the middle of a record",)
 
 
 def test_empty_blocks_between_records_count_as_holes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,23 +175,24 @@ def test_empty_blocks_between_records_count_as_holes(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "loss"),
     [
-        (lambda _: b"", "it has no header"),
-        (lambda data: data[:100], "it has no header"),
-        (lambda data: bytes(len(data)), "it has no header"),
-        (lambda data: b"X" + data[1:], "it is no segment"),
-        (lambda data: data[:10] + b"\1\0" + data[12:], "its header is damaged"),
-        (lambda data: data[:8] + b"\0\0" + data[10:], "its header is damaged"),
+        (lambda _: b"", "a process: it left no record"),
+        (lambda data: data[:100], "a process: it left no record"),
+        (lambda data: bytes(len(data)), "a process: it left no record"),
+        (lambda data: b"X" + data[1:], "a file of the run: it is named as if it held records"),
+        (lambda data: data[:10] + b"\1\0" + data[12:], "records of a process: their file is damaged"),
+        (lambda data: data[:8] + b"\0\0" + data[10:], "records of a process: their file is damaged"),
     ],
 )
-def test_a_damaged_header_loses_that_segment_only(change, reason: str) -> None:
+def test_a_damaged_header_loses_that_segment_only(change, loss: str) -> None:
     files = run_files(RUN + "segment pid=8\n first t=+1.0\n")
     damaged = next(name for name in files if name.startswith("segments/7-"))
     files[damaged] = change(files[damaged])
     trace = trace_of(files)
     assert [head.pid for head in trace.headers] == [8]
-    assert trace.losses[0].startswith(f"{damaged}: {reason}")
+    assert trace.losses[0].startswith(loss)
+    assert damaged not in trace.losses[0], "a name that says nothing to the user"
 
 
 def test_a_run_that_is_packed_while_it_is_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import os
 import sys
 from time import perf_counter_ns
 
-from mpdiag.probe import feeding, working
+from mpdiag.probe import feeding, function, working
 from mpdiag.probe.collecting import Collector, receiver
 from mpdiag.probe.ledger import Ledger
 from mpdiag.probe.patch import genuine
@@ -86,7 +86,8 @@ class Executors:
     def _begin(self, ledger: Ledger, executor: Any, frame: Any) -> None:
         maxtasks = getattr(executor, "_max_tasks_per_child", None) or 0
         method = executor._mp_context.get_start_method()
-        ledger.opened(executor._max_workers, maxtasks, method, executor._initializer, FLAGS["executor"])
+        initializer = function.name_or_none(executor._initializer)
+        ledger.opened(executor._max_workers, maxtasks, method, initializer, FLAGS["executor"])
         work_ids = executor._work_ids
         put, submitted, getframe = work_ids.put, ledger.submitted, sys._getframe
 

@@ -10,7 +10,7 @@ import os
 import sys
 from time import perf_counter_ns
 
-from mpdiag.probe import collecting, dispatching, working
+from mpdiag.probe import collecting, dispatching, function, working
 from mpdiag.probe.ledger import Ledger
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ class Pools:
         self.module: Any = module
         self.session = session
         self.ledgers: dict[int, Ledger] = {}
-        self.settings: dict[int, tuple[int, str, Any]] = {}
+        self.settings: dict[int, tuple[int, str, str]] = {}
         session.children.append(self._forget)
         session.targets.append((self.module.worker, self._overlay))
         replace = session.patches.replace
@@ -72,7 +72,7 @@ class Pools:
         if reader is None:
             return  # a ThreadPool: nothing is pickled
         maxtasks = frame.f_locals.get("maxtasksperchild") or 0
-        initializer = frame.f_locals.get("initializer")
+        initializer = function.name_or_none(frame.f_locals.get("initializer"))
         ledger = Ledger(self.session, os.fstat(reader.fileno()).st_ino, frame)
         self.ledgers[id(cache)] = ledger
         self.settings[id(cache)] = (maxtasks, pool._ctx.get_start_method(), initializer)

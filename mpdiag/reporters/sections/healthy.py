@@ -34,4 +34,4 @@ def _small(diagnosis: Diagnosis) -> str:
     """Name what was left out of the three lines."""
     kinds = (("note", len(diagnosis.findings)), ("skipped rule", len(diagnosis.skipped)))
     said = [f"{number} {name}{'' if number == 1 else 's'}" for name, number in kinds if number]
-    return f" (JSON: {', '.join(said)})" if said else ""
+    return f" ({', '.join(said)})" if said else ""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from mpdiag.reporters.columns import columns
 from mpdiag.reporters.derived import overhead_share
-from mpdiag.reporters.escape import visible
 from mpdiag.wording import numbers
 
 if TYPE_CHECKING:
@@ -16,6 +14,8 @@ if TYPE_CHECKING:
     from mpdiag.reporters.pen import Pen
 
 MOST = 20
+NAMED = 3
+"""Skipped rules that are named; more are counted."""
 BULLET = "  - "
 
 
@@ -52,35 +52,34 @@ def _failed(diagnosis: Diagnosis, pen: Pen) -> list[str]:
 
 
 def _skipped(diagnosis: Diagnosis, pen: Pen) -> list[str]:
-    """Name the skipped rules in one line, with their reasons where there is room."""
-    if not diagnosis.skipped:
+    """Name the skipped rules with their reasons; of many only the reasons. Nothing where no rule could apply at all."""
+    if not diagnosis.skipped or not diagnosis.pools:
         return []
     rules: dict[str, list[str]] = {}
     for skipped in diagnosis.skipped:
         rules.setdefault(skipped.reason, []).append(skipped.rule)
-    reasoned = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in rules.items())
-    bare = ", ".join(skipped.rule for skipped in diagnosis.skipped)
-    forms = (f"Rules skipped: {reasoned}", f"Rules skipped: {bare} (reasons in the JSON report)")
-    number = f"Rules skipped: {numbers.count(len(diagnosis.skipped))} (listed in the JSON report)"
-    fitting = (form for form in forms if columns(visible(form)) <= pen.width)
-    return [pen.text(next(fitting, number))]
+    if len(diagnosis.skipped) <= NAMED:
+        said = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in rules.items())
+    else:
+        said = f"{numbers.count(len(diagnosis.skipped))} ({'; '.join(rules)}); mpdiag explain lists the rules"
+    return pen.wrap(f"Rules skipped: {said}", "", "  ")
 
 
 def _run(run: RunSummary) -> str:
     version = run.python if not run.python[:1].isdigit() else f"Python {run.python}"
-    method = f", {run.start_method}" if run.start_method else ""
-    return f"This run: {' '.join(run.command)} ({version}{method}{_exit(run.exit_status)})"
+    facts = ", ".join(fact for fact in (version, run.start_method, _exit(run.exit_status)) if fact)
+    return f"This run: {' '.join(run.command)}{f' ({facts})' if facts else ''}"
 
 
 def _exit(status: int | None) -> str:
     if status is None:
-        return ", end not seen"
+        return "end not seen"
     if status >= 0:
-        return f", exit status {status}" if status else ""
+        return f"exit status {status}" if status else ""
     try:
-        return f", killed by {signal.Signals(-status).name}"
+        return f"killed by {signal.Signals(-status).name}"
     except ValueError:
-        return f", killed by signal {-status}"
+        return f"killed by signal {-status}"
 
 
 def _overhead(diagnosis: Diagnosis, pen: Pen) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import traceback
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 
 
 def refuse(item):
@@ -84,6 +84,7 @@ def executors(context):
         show(executor.map, double, broken_iterable())
         show(executor.map, double, [1], chunksize=0)
         future = executor.submit(double, 2)
+        wait([future])
         future.add_done_callback(bad_callback)
         show(future.result)
     show(executor.submit, double, 1)
