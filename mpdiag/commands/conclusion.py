@@ -17,6 +17,7 @@ from mpdiag.reporters.style import Style, for_stream
 from mpdiag.supervise.output import write_file
 from mpdiag.trace.packing import pack
 from mpdiag.trace.reader import read_trace
+from mpdiag.trace.source import shown
 
 if TYPE_CHECKING:
     import argparse
@@ -54,7 +55,7 @@ def judge(directory: str, lost: Sequence[tuple[str, str]]) -> Judged:
     run = build_run(trace)
     run = replace(run, losses=(*run.losses, *(Loss(what, why) for what, why in lost)))
     diagnosis = diagnose(run)
-    return Judged(diagnosis, _unseen(trace) or _unchecked(diagnosis))
+    return Judged(diagnosis, shown(_unseen(trace) or _unchecked(diagnosis)))
 
 
 def deliver(args: argparse.Namespace, diagnosis: Diagnosis) -> None:

@@ -99,14 +99,11 @@ def run(args: argparse.Namespace) -> int:
         variables = environment(os.environ, initial_names(), directory.path, args.budget)
         ended = supervise(target, variables, recording, FIRST_LOOK_S)
         undo.pop_all()
-    concluded = _conclude(args, directory, run_file, recording.end(ended, target.interpreted()))
+    lost = recording.end(ended, target.interpreted())
+    concluded = _conclude(args, directory, run_file, lost, succeeded=not ended.exit_code)
     if ended.exit_code < 0:
         return die_by(-ended.exit_code)
-    if ended.exit_code or not concluded:
-        return ended.exit_code
-    if concluded.why:
-        say(concluded.why)
-    return concluded.status
+    return ended.exit_code or concluded
 
 
 def _check_apart(output: str | None, json: str | None, target: Target) -> None:
@@ -133,10 +130,19 @@ def _meta(target: Target, budget: float) -> dict[str, Any]:
 
 
 def _conclude(
-    args: argparse.Namespace, directory: RunDirectory, run_file: RunFile | None, lost: Sequence[tuple[str, str]]
-) -> bool:
-    """Save and report the run; is ``--fail-on`` met? Never fails: the program's own exit status must be delivered."""
+    args: argparse.Namespace,
+    directory: RunDirectory,
+    run_file: RunFile | None,
+    lost: Sequence[tuple[str, str]],
+    *,
+    succeeded: bool,
+) -> int:
+    """Save and report the run; the exit status for a program that succeeded.
+
+    Never fails: the program's own exit status must be delivered.
+    """
     met = saved = False
+    owed = {name for name in ("output", "json", "fail_on") if getattr(args, name)}
     try:
         # numpy and the models only now: the program had the machine to itself.
         from mpdiag.commands import conclusion  # noqa: PLC0415
@@ -144,16 +150,26 @@ def _conclude(
         if run_file is not None:
             conclusion.save(directory.path, run_file.path)
             saved = True
-        met = conclusion.report(args, directory.path, lost)
+            owed.remove("output")
+        judged = conclusion.judge(directory.path, lost)
+        met = args.fail_on is not None and judged.fails(args.fail_on)
+        if met or not judged.unknown:
+            owed.discard("fail_on")
+        conclusion.deliver(args, judged.diagnosis)
+        owed.discard("json")
+        if owed and succeeded:
+            say(f"--fail-on is undecided: {judged.unknown}")
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
         if args.debug:
             traceback.print_exc()
         say(_reason(error))
-        if not saved:
+        if saved:
+            directory.remove()
+        else:
             say(f"the recording is kept in {directory.path}; report it with: mpdiag report {directory.path}")
-            return False
-    directory.remove()
-    return met
+    else:
+        directory.remove()
+    return EXIT_FINDINGS if met else EXIT_USAGE if owed else 0
 
 
 def _reason(error: BaseException) -> str:

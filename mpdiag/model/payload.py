@@ -42,6 +42,8 @@ class Load:
     """Pickling, transfer and unpickling of these bytes, in all processes together."""
     compute_s: float
     """The user's function in all tasks of these origins."""
+    sampled: bool = False
+    """The content was looked at in samples: that it repeats is likely, not sure."""
 
     @property
     def share(self) -> float:
@@ -87,6 +89,7 @@ def _loads(run: Run, group: tuple[int, ...], parts: list[Part]) -> list[Load]:
             Load(
                 group, same[0].role, same[0].name, same[0].type, typical, typical * tasks / max(items, 1), messages,
                 sum(part.repeats for part in same) / max(looked, 1), total / max(tasks, 1), carry, compute,
+                any(part.sampled for part in same),
             )
         )  # fmt: skip
     return sorted(found, key=lambda load: -load.task_bytes)

@@ -125,9 +125,7 @@ class Replica:
 
     def seconds(self, pool: int, alteration: Alteration) -> tuple[float, ...]:
         """The region's predicted seconds at each of ``QUANTILES``; as recorded where nothing is altered."""
-        return tuple(
-            self._recorded[pool] * self._ratio(pool, alteration, place) for place in range(len(QUANTILES))
-        )
+        return tuple(self._recorded[pool] * self._ratio(pool, alteration, place) for place in range(len(QUANTILES)))
 
     def binding(self, pool: int, alteration: Alteration) -> str:
         """The resource that binds most of the region."""
@@ -151,9 +149,7 @@ class Replica:
             self._known[key] = self._replay(member, alteration, self._anchors[place])
         return self._known[key]
 
-    def _replay(
-        self, member: Workload, alteration: Alteration, anchor: _Anchor, cores: int | None = None
-    ) -> Replayed:
+    def _replay(self, member: Workload, alteration: Alteration, anchor: _Anchor, cores: int | None = None) -> Replayed:
         """Replay one pool's region, on the run's usable cores or on so many."""
         cores = cores or self._run.meta.cpus_usable
         now, close = (0.0, 0.0) if alteration.warm else (member.create_s, member.close_s)
@@ -191,9 +187,7 @@ class Replica:
             first = [at + per_byte * alteration.once_bytes for at in first]
         return first
 
-    def _cut(
-        self, member: Workload, stream: Stream, alteration: Alteration, anchor: _Anchor, limit: int
-    ) -> Messages:
+    def _cut(self, member: Workload, stream: Stream, alteration: Alteration, anchor: _Anchor, limit: int) -> Messages:
         group = self._group[stream.origin]
         origin, kind = self._run.origins[stream.origin], self._run.pools[member.pool].kind
         per_task, per_item = MACHINERY_S.get((kind, origin.method), (0.0, 0.0))

@@ -52,10 +52,10 @@ TASK_DTYPE = np.dtype(
     ]
 )
 """One timed task. ``argument_bytes`` is the whole payload on its way to the worker less ``callable_bytes``; ``cpu`` is
-the worker thread's CPU seconds while the task ran; ``produce`` the seconds from when it was
-written until the next task of its job came (the user's iterable); ``weight`` how many tasks this one stands for (the weights
-of an origin sum to its exact task count). Order of the stamps: submitted, pickled_from, pickled, sent | asked, received, begin, end, replied_from
-(= pickled result), replied | arrived, collected (unpickled), handled (set, callbacks done)."""
+the worker thread's CPU seconds while the task ran; ``produce`` the seconds from when it was written until the next task
+of its job came (the user's iterable); ``weight`` how many tasks this one stands for (the weights of an origin sum to
+its exact task count). Order of the stamps: submitted, pickled_from, pickled, sent | asked, received, begin, end,
+replied_from (= pickled result), replied | arrived, collected (unpickled), handled (set, callbacks done)."""
 
 SAMPLE_DTYPE = np.dtype(
     [
@@ -202,6 +202,8 @@ class Part:
     messages: int
     repeats: int
     estimated: float
+    sampled: bool = False
+    """Their content was looked at in samples: that it repeats is likely, not sure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
     serial = wall outside pools + useful work of the tasks + the parent's own work while the pools existed
 
-*Useful work* of a task is its CPU time plus the time it was blocked (``demand``). Failed tasks count nothing. What other
-programs on the machine made this one wait for a core would have kept serial code waiting, too (``competition``). *The
-parent's own work* is the CPU time of the thread that created the pool, less what the pool's machinery used of it, plus
-the time that the iterable of an ``imap`` took in the feeding thread.
+*Useful work* of a task is its CPU time plus the time it was blocked (``demand``). Failed tasks count nothing. What
+other programs on the machine made this one wait for a core would have kept serial code waiting, too (``competition``).
+*The parent's own work* is the CPU time of the thread that created the pool, less what the pool's machinery used of it,
+plus the time that the iterable of an ``imap`` took in the feeding thread.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ MACHINERY_S: Mapping[tuple[str, str], tuple[float, float]] = {
 do nothing (CPython 3.11, thread_time around the submission and the taking of the results). Other methods: nothing."""
 CLOSE_S = 1e-3
 """CPU seconds of the creating thread to shut a pool down: measured likewise."""
+ONE_PROCESS = 0.5
+"""Other load slows one process down less than several: by this power of their slowdown. Measured here beside three
+busy loops, where a serial loop took 2.3-3 and a pool of two workers 3.5-6.5 times longer (the kernel shares the cores
+between programs as much as between processes: autogroups, containers)."""
 INFLATION = 0.9
 """Low end of the range: the same work, run alone, may need this share of the CPU time it needed beside other workers
 (shared caches, memory bandwidth and hyper-threads; not measurable from one run)."""
@@ -110,7 +114,7 @@ def _works(run: Run) -> tuple[Work, ...]:
     works = []
     for pool in run.pools:
         useful = _useful(run, pool, cpu, blocked)
-        works.append(Work(useful, _main(run, pool) * seen_slowdown(run, pool), _produce(run, pool)))
+        works.append(Work(useful, _main(run, pool) * _kept_waiting(run, pool), _produce(run, pool)))
     for inner, worker in owners(run).items():
         # A task that ran a pool of its own was blocked while that pool existed: its useful work is the inner pool's.
         outer = run.workers[worker].pool
@@ -118,6 +122,11 @@ def _works(run: Run) -> tuple[Work, ...]:
         less = [max(0.0, value - (end - start)) for value in _triple(works[outer].useful)]
         works[outer] = Work(Estimate(*less), works[outer].main, works[outer].produce)
     return tuple(works)
+
+
+def _kept_waiting(run: Run, pool: Pool) -> float:
+    """How many times longer other load would have made serial code take."""
+    return seen_slowdown(run, pool) ** ONE_PROCESS
 
 
 def _triple(estimate: Estimate) -> tuple[float, float, float]:
@@ -138,7 +147,7 @@ def _useful(run: Run, pool: Pool, cpu: Floats, blocked: Floats) -> Estimate:
             continue
         scale = max(0, min(origin.tasks, origin.results) - origin.failed) / total
         alone = float(np.sum(weight * cpu[mine])) * scale
-        busy = alone * seen_slowdown(run, pool)
+        busy = alone * _kept_waiting(run, pool)
         waited = float(np.sum(weight * blocked[mine])) * scale
         wall = float(np.sum(weight * (tasks["end"][mine] - tasks["begin"][mine]))) * scale
         value += busy + waited

@@ -242,9 +242,7 @@ def _fewer(stream: Stream, times: float) -> Stream:
     )  # fmt: skip
 
 
-def _streams(
-    run: Run, tasks: NDArray[Any], cpu: Floats, blocked: Floats, *, one_by_one: bool
-) -> tuple[Stream, ...]:
+def _streams(run: Run, tasks: NDArray[Any], cpu: Floats, blocked: Floats, *, one_by_one: bool) -> tuple[Stream, ...]:
     return tuple(
         _stream(run, tasks[mine], cpu[mine], blocked[mine], one_by_one=one_by_one)
         for mine in (tasks["origin"] == index for index in np.unique(tasks["origin"]))

@@ -17,7 +17,7 @@ class _Sample:
         """Be a bound method, for its type."""
 
 
-# Types are compared with ``type(x)``: isinstance asks ``x.__class__``, which lazy objects answer by evaluating themselves.
+# Types are compared with ``type(x)``: isinstance asks ``x.__class__``, and lazy objects then evaluate themselves.
 FUNCTION: Any = type(_Sample.method)
 METHOD: Any = type(_Sample().method)
 BUILTIN = type(len)
@@ -71,6 +71,16 @@ def parameters(called: Any) -> tuple[str, ...]:
     code = inner.__code__
     names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
     return names
+
+
+def own_parameters(called: Any) -> tuple[str, ...]:
+    """``parameters`` without the one that a bound method fills: what a partial's arguments are named after."""
+    names = parameters(called)
+    for _ in range(DEPTH):
+        if not is_partial(called):
+            break
+        called = called.func
+    return names[1:] if type(called) is METHOD else names
 
 
 def filled(called: Any) -> int:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from mpdiag.probe.session import Session
 
 
+LARGEST = 0xFFFFFFFF
+"""What a field of four bytes holds; a chunk size beyond it is as good as this."""
+
+
 class Entry:
     """One origin's numbers: ``words[sent]`` and ``words[collected]`` are the first of their live counters."""
 
@@ -105,8 +109,8 @@ class Ledger:
             self.channel,
             self.number,
             self.site,
-            workers,
-            maxtasks,
+            min(workers, LARGEST),
+            min(maxtasks, LARGEST),
             text(method),
             text(initializer),
             cpu,
@@ -145,7 +149,7 @@ class Ledger:
         self.live[job] = entry
         length, chunksize = self.sized.pop(job, (0, 0))
         if length or method.startswith("imap"):
-            self.recorder.put("job", submitted, job, entry.number, length, chunksize)
+            self.recorder.put("job", submitted, job, entry.number, length, min(chunksize, LARGEST))
         return entry, submitted
 
     def _origin(self, site: int, method: str, called: Any) -> Entry:
@@ -161,8 +165,8 @@ class Ledger:
 
     def fail(self, hook: str, error: BaseException) -> None:
         """Stop recording this pool; the program goes on, the report names the loss."""
-        self.broken = True
         self.session.fail(hook, error)
+        self.broken = True
 
 
 def _unrecorded() -> tuple[memoryview, int]:

@@ -19,6 +19,8 @@ SHARE = 0.1
 """A part is recorded from this share of the payload on."""
 SAMPLED_ITEMS = 8
 """Items of a chunk looked at."""
+WIDEST = 8
+"""Elements of a tuple that are told apart, when an item is one."""
 REMEMBERED = 512
 """Digests kept to recognise content that is sent again."""
 
@@ -42,7 +44,7 @@ class Call:
 class Part:
     """One part of a message: ``size`` is estimated and later scaled to the measured payload."""
 
-    __slots__ = ("digest", "name", "role", "size", "type")
+    __slots__ = ("digest", "name", "role", "sampled", "size", "type")
 
     def __init__(self, role: str, name: str, value: Any, times: float = 1.0) -> None:
         """Weigh ``value``, of which the message holds ``times`` like it."""
@@ -52,6 +54,7 @@ class Part:
         self.type = type_name(value)
         self.size = weighed.size * times
         self.digest = weighed.digest
+        self.sampled = weighed.sampled
 
 
 def type_name(value: Any) -> str:
@@ -66,7 +69,7 @@ def type_name(value: Any) -> str:
 
 def captured(called: Any) -> Iterator[Part]:
     """The state that travels with a callable: a partial's bound arguments, a method's or instance's attributes."""
-    names = function.parameters(called)
+    names = function.own_parameters(called)
     while function.is_partial(called):
         for position, value in enumerate(called.args):
             name = names[position] if position < len(names) else f"args[{position}]"
@@ -92,6 +95,8 @@ def arguments(call: Call) -> Iterator[Part]:
     sample = [call.batch[index * count // SAMPLED_ITEMS] for index in range(min(count, SAMPLED_ITEMS))]
     if count <= SAMPLED_ITEMS:
         sample = list(call.batch)
+    if call.starred and not all(type(row) in (tuple, list) for row in sample):
+        return  # a sequence of the program's own: to look into it would run its code
     rows = sample if call.starred else [(item,) for item in sample]
     names = function.parameters(call.function)
     bound = function.filled(call.function)
@@ -99,18 +104,29 @@ def arguments(call: Call) -> Iterator[Part]:
         column = [row[position] for row in rows]
         place = position + bound
         name = names[place] if place < len(names) else f"args[{position}]"
-        # One object in every item of a chunk is pickled once: the pickler remembers it.
-        if all(value is column[0] for value in column):
-            yield Part("argument", name, column[0])
-        else:
-            part = Part("argument", name, column[0], count)
-            others = [Weigher(value) for value in column[1:]]
-            part.size = (part.size / count + sum(other.size for other in others)) / len(column) * count
-            for other in others:
-                part.digest = (part.digest * 31 + other.digest) & 0xFFFFFFFFFFFFFFFF
-            yield part
+        yield from _column(name, column, count)
     for name, value in call.keywords.items():
         yield Part("argument", name, value)
+
+
+def _column(name: str, column: list[Any], count: int) -> Iterator[Part]:
+    """The parts of one parameter: ``column`` are its values in some of a message's ``count`` items."""
+    width = len(column[0]) if type(column[0]) is tuple else 0
+    # One object in every item of a chunk is pickled once: the pickler remembers it.
+    if all(value is column[0] for value in column) and not width:
+        yield Part("argument", name, column[0])
+    elif 0 < width <= WIDEST and all(type(value) is tuple and len(value) == width for value in column):
+        for place in range(width):
+            yield from _column(f"{name}[{place}]", [value[place] for value in column], count)
+    else:
+        part = Part("argument", name, column[0], count)
+        others = [Weigher(value) for value in column[1:]]
+        part.size = (part.size / count + sum(other.size for other in others)) / len(column) * count
+        part.sampled |= count > len(column)
+        for other in others:
+            part.sampled |= other.sampled
+            part.digest = (part.digest * 31 + other.digest) & 0xFFFFFFFFFFFFFFFF
+        yield part
 
 
 class Ledger:
@@ -140,7 +156,7 @@ class Ledger:
             if size < payload * SHARE:
                 continue
             seen = self._sightings(part)
-            flags = FLAGS["large"] | (FLAGS["same"] if seen else 0)
+            flags = FLAGS["large"] | (FLAGS["same"] if seen else 0) | (FLAGS["sampled"] if part.sampled else 0)
             texts = (recorder.text(part.role), recorder.text(part.name), recorder.text(part.type))
             recorder.put("part", int(size), payload, part.digest, seen, origin, *texts, items, job, index, flags=flags)
         return totals

@@ -92,8 +92,8 @@ class Session:
     @property
     def recorder(self) -> Recorder | None:
         """The open recorder, or None where it could not be opened or has been switched off."""
-        # Two recorders would overwrite each other; to wait for ever would be a deadlock in a finaliser or signal handler
-        # that has interrupted the opening.
+        # Two recorders would overwrite each other; to wait for ever would be a deadlock in a finaliser or a signal
+        # handler that has interrupted the opening.
         if self._recorder is None and self.birth is not None and self._lock.acquire(timeout=PATIENCE_S):
             try:
                 self._open()
@@ -122,7 +122,12 @@ class Session:
                 self.faults["open"] = "not noted"  # a worker that recorded nothing is reported as a loss all the same
 
     def fail(self, hook: str, error: BaseException) -> None:
-        """Record that a hook failed (once each): a loss in the report, never an exception in the program."""
+        """Record that a hook failed (once each): a loss in the report, never an exception in the program.
+
+        What a signal handler of the program's raised meanwhile is the program's, and goes on to it.
+        """
+        if _is_the_programs(error):
+            raise error
         if hook in self.faults:
             return
         self.faults[hook] = type(error).__name__
@@ -132,6 +137,18 @@ class Session:
                 recorder.loss(hook, f"{type(error).__name__}: {error}")
         except Exception:  # the record of the failure failed: the fault is kept in self.faults
             self.birth = None
+
+
+def _is_the_programs(error: BaseException) -> bool:
+    """Whether code of the program's raised ``error``: with a frame that is neither ours nor the standard library's."""
+    traceback = error.__traceback__
+    standard = getattr(sys, "stdlib_module_names", ())
+    while traceback is not None:
+        root = str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if root != "mpdiag" and root not in standard:
+            return True
+        traceback = traceback.tb_next
+    return False
 
 
 def _command_line() -> bytes:

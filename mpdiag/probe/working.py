@@ -96,8 +96,8 @@ class Loop:
 
     def fail(self, error: BaseException) -> None:
         """Stop recording tasks here; the loop goes on."""
-        self.broken = True
         self.session.fail("worker loop", error)
+        self.broken = True
 
     def getter(self, queue: Any, dialect: Dialect) -> Callable[..., Any]:
         """What replaces ``queue.get``."""

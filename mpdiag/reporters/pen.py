@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from mpdiag.reporters import snippet
 from mpdiag.reporters.columns import columns, shorten, wrap
 from mpdiag.reporters.escape import MARKS, visible
-from mpdiag.reporters import snippet
 from mpdiag.wording import numbers
 
 if TYPE_CHECKING:

@@ -66,7 +66,10 @@ class NotWorthIt(Rule):
         for pools in pools_by_site(run):
             taken = sum(end - start for start, end in (region(run, pool) for pool in pools))
             serial = sum(pool_work(run, pool.index).total.value for pool in pools)
-            timed = any(len(run.tasks_by_origin[origin.index]) for origin in origins_of(run, pools))
+            # A damaged trace may tell of tasks without items, or of no time.
+            timed = taken > 0 and any(
+                origin.items and len(run.tasks_by_origin[origin.index]) for origin in origins_of(run, pools)
+            )
             # Tasks that were kept waiting for a core say more than the kernel's figures, and less surely: in doubt, no.
             unsure = slowdown(run, pools[0]) / seen_slowdown(run, pools[0])
             if timed and serial * unsure <= WORTH_SAYING * taken:

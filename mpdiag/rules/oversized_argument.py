@@ -70,7 +70,9 @@ class OversizedArgument(Rule):
         ]
         for origins, group in groupby(heavy, key=lambda load: load.origins):
             parts = list(group)
-            if sum(load.share for load in parts) >= WORTH_SAYING:
+            # A damaged trace may tell of tasks without items.
+            counted = any(run.origins[index].items for index in origins)
+            if counted and sum(load.share for load in parts) >= WORTH_SAYING:
                 yield _finding(run, origins, parts)
 
 

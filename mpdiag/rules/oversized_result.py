@@ -61,7 +61,9 @@ class OversizedResult(Rule):
         heavy = [load for load in loads(run) if load.role == "result" and load.item_bytes >= LARGE_BYTES]
         for origins, group in groupby(heavy, key=lambda load: load.origins):
             parts = list(group)
-            if sum(load.share for load in parts) >= WORTH_SAYING:
+            # A damaged trace may tell of tasks without items.
+            counted = any(run.origins[index].items for index in origins)
+            if counted and sum(load.share for load in parts) >= WORTH_SAYING:
                 yield _finding(run, origins, parts)
 
 

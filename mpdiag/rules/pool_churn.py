@@ -53,7 +53,8 @@ class PoolChurn(Rule):
         """Yield a finding for each line that makes pools one after the other."""
         for pools in pools_by_site(run):
             row = _in_a_row(pools)
-            if len(row) >= FEWEST_POOLS and _overhead_s(run, row) >= WORTH_SAYING * _lifetime_s(run, row):
+            lifetime = _lifetime_s(run, row)
+            if len(row) >= FEWEST_POOLS and lifetime > 0 and _overhead_s(run, row) >= WORTH_SAYING * lifetime:
                 yield _finding(run, row)
 
 

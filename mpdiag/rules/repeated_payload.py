@@ -83,10 +83,13 @@ def _finding(run: Run, origins: tuple[int, ...], parts: list[Load]) -> Finding:
     tasks = sum(run.origins[index].tasks for index in origins)
     each = sum(load.task_bytes for load in parts)
     main = heaviest(parts)
+    # Equal samples make equal content likely, no more: whoever acts on it must look first.
+    sampled = any(load.sampled for load in parts)
+    same = "what looks like the same" if sampled else "the same"
     already = f"The pool has an initialiser already, {pool.initializer}: let it do this too."
     return Finding(
         rule=RepeatedPayload.id,
-        title=f"the same {main.name} of {numbers.size(main.message_bytes)} goes out with {main.messages:,.0f} tasks,"
+        title=f"{same} {main.name} of {numbers.size(main.message_bytes)} goes out with {main.messages:,.0f} tasks,"
         " again and again",
         site=origin.site,
         evidence=facts(parts, tasks),
@@ -95,10 +98,16 @@ def _finding(run: Run, origins: tuple[int, ...], parts: list[Load]) -> Finding:
             (
                 "Define both functions at the top level of the module.",
                 *((already,) if pool.initializer else ()),
+                *(
+                    (f"Make sure that {main.name} really is the same: only samples of it were compared.",)
+                    if sampled
+                    else ()
+                ),
                 f"Where {main.name} differs from task to task but comes back often, send its key and keep them all.",
             ),
             _snippet(pool, origin, main, each),
         ),
+        confidence="low" if sampled else "high",
         change=Shed(origin.index, "argument", each, once=sum(load.message_bytes for load in parts)),
         explains=("oversized-argument", "not-worth-it"),
         about=about_origins(run, origins),

@@ -59,7 +59,9 @@ def decode_header(raw: bytes, name: str) -> Header:
     Raises DamagedError for what is no header; MpdiagError for a newer version's.
     """
     if len(raw) < HEADER_SIZE or not any(raw):
-        message = "a process: it left no record: it was just being born when it ended or the run was read, or could not write"
+        message = (
+            "a process: it left no record: it was just being born when it ended or the run was read, or could not write"
+        )
         raise DamagedError(message)
     fields = header.decode(raw)
     if fields["magic"] != MAGIC:

@@ -42,9 +42,10 @@ TEXT_LIMIT = 1024
 
 ROLES = ("program", "worker", "forkserver", "resource tracker", "manager")
 
-FLAGS = {"failed": 1, "threads": 2, "large": 4, "same": 8, "executor": 16}
+FLAGS = {"failed": 1, "threads": 2, "large": 4, "same": 8, "executor": 16, "sampled": 32}
 """Bits of a record's ``flags``: the task raised, the pool has threads only, the message was big enough to be
-attributed, the same content was sent before, the pool is a ``ProcessPoolExecutor``."""
+attributed, the same content was sent before, the pool is a ``ProcessPoolExecutor``, the content was looked at in
+samples only (so that "the same" is likely and not sure)."""
 
 STRUCT_CODES = {"u1": "B", "u2": "H", "u4": "I", "u8": "Q", "i8": "q", "f4": "f"}
 

@@ -86,7 +86,11 @@ def test_other_interpreters_need_no_mpdiag(mpdiag, tmp_path, program, interprete
         (["--force", "-o", "there", "./broken"], "interpreter that its first line names"),
         (["--budget", "x", "program.py"], "percentage"),
         (["--budget", "101%", "program.py"], "percentage"),
-        (["--fail-on", "worst", "program.py"], "--fail-on"),
+        (["--fail-on", "worst", "program.py"], "--fail-on needs high, medium or low before the program"),
+        (["--fail-on", "program.py"], "--fail-on needs high, medium or low before the program"),
+        (["--force", "-o", "program.py", "program.py"], "would overwrite 'program.py'"),
+        (["--force", "--json", "./program.py", sys.executable, "program.py"], "would overwrite './program.py'"),
+        (["--force", "-o", "broken", "./broken"], "would overwrite 'broken'"),
         (["-o"], "-o"),
         (["-X", "dev", "program.py"], "unknown option -X"),
         (["--verbose", "program.py"], "unknown option --verbose"),
@@ -110,6 +114,7 @@ def test_errors_are_one_line_before_the_program_runs(mpdiag, tmp_path, arguments
     assert words in run.stderr
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "there").read_text() == "old"
+    assert (tmp_path / "program.py").read_text() == "open('ran', 'w')"
     assert list(mpdiag.temporary.iterdir()) == []
 
 
@@ -257,6 +262,81 @@ def test_fail_on_speaks_only_when_the_program_succeeded(mpdiag, tmp_path):
     ):
         run = mpdiag.bare(sys.executable, "finding.py", "run", "--quiet", "--fail-on", level, "-c", code)
         assert (run.returncode, run.stderr) == (status, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ([sys.executable, "-I", "-c", ""], "ignores PYTHONPATH"),
+        (["sh", "-c", "true"], "sh is not a Python program"),
+        (["-c", "import os, shutil; shutil.rmtree(os.environ['MPDIAG_RUN']); os._exit(0)"], "no Python process"),
+        (["-c", "import glob, os; open(os.environ['MPDIAG_RUN'] + '/1.note', 'w').write('too old')\n"
+          "for name in glob.glob(os.environ['MPDIAG_RUN'] + '/segments/%d-*' % os.getpid()): os.remove(name)\n"
+          "os._exit(0)"], "too old"),
+    ],
+)  # fmt: skip
+def test_fail_on_fails_when_the_program_was_not_recorded(mpdiag, command, words):
+    run = mpdiag("run", "--quiet", "--fail-on", "high", *command)
+
+    assert run.returncode == 2
+    assert run.stderr.startswith("mpdiag: --fail-on is undecided: ")
+    assert run.stderr.count("\n") == 1
+    assert words in run.stderr
+
+
+def test_fail_on_leaves_the_status_of_a_failing_program(mpdiag):
+    run = mpdiag("run", "--quiet", "--fail-on", "high", sys.executable, "-I", "-c", "exit(5)")
+
+    assert (run.returncode, run.stderr) == (5, "")
+
+
+PATCHED = """
+import sys
+from mpdiag import cli, engine
+from mpdiag.diagnosis import Failed, Finding, Fix
+import dataclasses
+true = engine.diagnose
+finding = Finding('r', 't', None, (), Fix('s', (), ''), None, severity='medium')
+engine.diagnose = {diagnose}
+sys.exit(cli.main())
+"""
+WITH_FINDING = "lambda run: dataclasses.replace(true(run), findings=(finding,))"
+WITH_FAILURE = "lambda run: dataclasses.replace(true(run), failed=(Failed('r', 'e'),))"
+
+
+@pytest.mark.parametrize(
+    ("diagnose", "options", "status"),
+    [
+        ("None", ["--fail-on", "high"], 2),
+        ("None", ["--json", "r.json"], 2),
+        ("None", ["-o", "r.mpdiag"], 0),
+        ("None", [], 0),
+        (WITH_FAILURE, ["--fail-on", "high"], 2),
+        (WITH_FAILURE, [], 0),
+        (WITH_FINDING, ["--fail-on", "high", "--json", "place/r.json"], 2),
+        (WITH_FINDING, ["--fail-on", "medium", "--json", "place/r.json"], 3),
+        (WITH_FINDING, ["--json", "place/r.json"], 2),
+        (WITH_FINDING, ["-o", "place/r.mpdiag"], 2),
+        (WITH_FINDING, ["-o", "place/r.mpdiag", "--fail-on", "medium"], 2),
+    ],
+)
+def test_what_was_asked_for_and_could_not_be_given_fails(mpdiag, tmp_path, diagnose, options, status):
+    (tmp_path / "place").mkdir()
+    (tmp_path / "patched.py").write_text(PATCHED.format(diagnose=diagnose))
+
+    for code, expected in (("", status), ("; exit(5)", 5)):
+        (tmp_path / "place").mkdir(exist_ok=True)
+        program = f"import shutil; shutil.rmtree('place'){code}"
+        run = mpdiag.bare(sys.executable, "patched.py", "run", "--force", "--quiet", *options, "-c", program)
+        assert run.returncode == expected
+        assert all(line.startswith("mpdiag: ") for line in run.stderr.splitlines())
+
+
+def test_help_tells_the_exit_statuses(mpdiag):
+    said = " ".join(mpdiag("run", "--help").stdout.split())
+
+    assert "3 when --fail-on is met" in said
+    assert "2 when --fail-on is given and the program could not be judged" in said
 
 
 def test_descendants_that_outlive_the_program_are_not_waited_for(mpdiag):

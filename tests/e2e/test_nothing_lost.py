@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.running import PROGRAMS, Outcome, Recorded, Runner, marked
+from tests.e2e.running import PROGRAMS, Recorded, Runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from tests.conftest import available_interpreters
 from tests.e2e.running import PROGRAMS, Origin, Recorded, Runner, marked, repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 VERSIONS = list(available_interpreters())
 FORK = [(version, "fork") for version in VERSIONS]
@@ -248,7 +248,7 @@ pool.join()
 
 
 @pytest.fixture
-def runner(tmp_path) -> Iterator[Runner]:
+def runner(tmp_path) -> Runner:
     return Runner(sys.executable, tmp_path)
 
 
@@ -259,13 +259,20 @@ def test_sites_are_the_users_lines_however_python_is_started(runner, way):
         for file in ("__main__.py", "module.py", "__init__.py"):
             (runner.directory / name / file).write_text("" if file == "__init__.py" else INLINE)
     (runner.directory / "script").write_text(INLINE)
-    arguments, options = {"-c": (["-c", INLINE], {}), "-": (["-"], {"input": INLINE})}.get(way, (way.split(), {}))
-    file = {"-c": "<string>", "-": "<stdin>", "-m package": "package/__main__.py", "directory": "directory/__main__.py"}
+    files = {
+        "-c": "<string>",
+        "-": "<stdin>",
+        "-m package": "package/__main__.py",
+        "directory": "directory/__main__.py",
+    }
 
-    recorded = runner.both(*arguments, **options)
+    if way == "-":
+        recorded = runner.both("-", input=INLINE)
+    else:
+        recorded = runner.both(*(["-c", INLINE] if way == "-c" else way.split()))
 
     (pool,) = recorded.pools
-    expected = file.get(way, way.removeprefix("-m ").replace(".module", "/module.py"))
+    expected = files.get(way, way.removeprefix("-m ").replace(".module", "/module.py"))
     assert pool.site[0].removeprefix(f"{runner.directory}/") == expected
     assert pool.site[1:] == (2, "<module>")
     assert pool.origins == (Origin(3, "map", "math:sqrt", 10, 10, 10, 0),)

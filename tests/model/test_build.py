@@ -5,7 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mpdiag.model.build import build_run
 from mpdiag.model.run import Loss, Meta, Origin, Pool, Site, Worker
+from mpdiag.trace.reader import trace_of
+from mpdiag.trace.text import parse
 from tests.model.written import ENDED, fixture, parent, pool, run_of, worker
 
 
@@ -239,3 +242,15 @@ def test_the_order_of_files_does_not_matter() -> None:
     again = fixture("pool")
     assert replace(one.meta) == again.meta
     np.testing.assert_array_equal(one.tasks, again.tasks)
+
+
+def test_processes_that_left_no_record_are_counted_together() -> None:
+    files = parse((ENDED + parent()).splitlines()) | {f"segments/{pid}-1-a.0.seg": b"" for pid in (7, 8, 9)}
+    (loss,) = build_run(trace_of(files)).losses
+    assert (loss.what, loss.count) == ("a process", 3)
+    assert ".seg" not in loss.why
+
+
+def test_mpdiags_own_python_is_not_the_programs() -> None:
+    assert run_of(ENDED + "segment pid=99 cause=supervisor python=3.11.7\n").meta.python == ""
+    assert run_of(ENDED + "segment pid=99 cause=supervisor python=3.11.7\n" + parent()).meta.python == "3.11.7"

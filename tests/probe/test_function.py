@@ -1,3 +1,4 @@
+import os
 from functools import partial
 
 import pytest
@@ -68,5 +69,42 @@ def test_one_object_in_every_item_of_a_chunk_counts_once():
 
 def test_cyclic_wrapping_ends():
     wrapped = partial(task)
-    wrapped.__setstate__((wrapped, (), {}, {}))
+    wrapped.__setstate__((wrapped, (), {}, {}))  # type: ignore[attr-defined]
     assert function.filled(wrapped) == 0
+
+
+class Lazy:
+    """Evaluates itself as soon as somebody asks for its class."""
+
+    def refuse(self):
+        raise AssertionError
+
+    __class__ = property(refuse)
+
+
+def test_a_lazy_object_is_not_evaluated():
+    lazy = Lazy()
+    assert function.name(lazy).endswith(":Lazy")
+    assert function.parameters(lazy) == ()
+    assert function.filled(lazy) == 0
+    assert function.state(lazy) == {}
+
+
+@pytest.mark.parametrize(
+    ("called", "name"),
+    [
+        (str.upper, "builtins:str.upper"),
+        (int.__add__, "builtins:int.__add__"),
+        ([].append, "?:list.append"),
+        (dict, "builtins:dict"),
+        (os.path.join, "posixpath:join"),
+    ],
+)
+def test_functions_of_the_library_have_their_names(called, name):
+    assert function.name(called) == name
+
+
+def test_the_main_module_has_one_name_in_all_processes():
+    scope = {"__name__": "__mp_main__"}
+    exec("def f(): pass", scope)  # noqa: S102 - what multiprocessing.spawn does
+    assert function.name(scope["f"]) == "__main__:f"

@@ -1,8 +1,10 @@
 import inspect
+import multiprocessing
+from multiprocessing import queues
 
 import pytest
 
-from mpdiag.probe.patch import Patches
+from mpdiag.probe.patch import Patches, genuine
 
 
 class Owner:
@@ -58,7 +60,7 @@ def test_undo_puts_back_on_the_object_that_was_patched():
     raw = vars(Other)["method"]
     patches.replace(Other, "method", passing)
     patches.replace(Other, "method", passing)
-    owner, Other = Other, Owner  # noqa: N806 - looking the name up again would find another class
+    owner, Other = Other, Owner  # type: ignore[misc, assignment]  # noqa: N806 - its name means another class now
     patches.undo()
     assert vars(owner)["method"] is raw
 
@@ -66,3 +68,10 @@ def test_undo_puts_back_on_the_object_that_was_patched():
 def test_what_a_version_does_not_have_is_an_error():
     with pytest.raises(AttributeError, match=r"Heir\.method does not exist"):
         Patches().replace(Heir, "method", passing)
+
+
+def test_what_somebody_put_in_place_of_a_function_is_not_genuine():
+    assert genuine(queues.SimpleQueue.get, queues)
+    assert genuine(multiprocessing.SimpleQueue().get, queues)
+    assert not genuine(passing(queues.SimpleQueue.get), queues)
+    assert not genuine(len, queues)

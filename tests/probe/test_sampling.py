@@ -11,6 +11,10 @@ class Recorder:
     pressure = 1.0
 
 
+def plan_of(recorder):
+    return Plan(recorder)
+
+
 def due(job, index, shift):
     return (job * JOB_FACTOR ^ index * INDEX_FACTOR) & MASK < ALL >> shift
 
@@ -45,13 +49,13 @@ def spend(plan, events, step, now):
 
 
 def test_everything_is_timed_within_the_budget():
-    plan = Plan(Recorder())
+    plan = plan_of(Recorder())
     spend(plan, 10 * BURST, 10_000_000, plan.until)
     assert plan.limit == ALL
 
 
 def test_the_rate_of_timed_events_settles_at_the_budget():
-    plan = Plan(Recorder())
+    plan = plan_of(Recorder())
     begin = now = plan.until
     task = 20_000  # ns between tasks
     timed = 0
@@ -67,7 +71,7 @@ def test_the_rate_of_timed_events_settles_at_the_budget():
 
 
 def test_more_is_timed_again_when_tasks_become_rare():
-    plan = Plan(Recorder())
+    plan = plan_of(Recorder())
     now = spend(plan, 100 * BURST, 1000, plan.until)
     assert plan.shift > 3
     for _ in range(2000):
@@ -79,7 +83,7 @@ def test_more_is_timed_again_when_tasks_become_rare():
 
 def test_a_growing_trace_is_fed_more_sparingly():
     recorder = Recorder()
-    calm, pressed = Plan(recorder), Plan(recorder)
+    calm, pressed = plan_of(recorder), plan_of(recorder)
     now = max(calm.until, pressed.until)
     spend(calm, 20 * BURST, 400_000, now)
     recorder.pressure = 50.0

@@ -84,3 +84,25 @@ def test_no_code_of_the_program_runs():
 def test_an_array_of_objects_and_a_strided_one_are_weighed_without_a_digest_of_their_bytes():
     assert Weigher(np.array([object()] * 10)).digest == 0
     assert Weigher(np.zeros((100, 100))[:, ::2]).size == pytest.approx(100 * 50 * 8, rel=0.01)
+
+
+@pytest.mark.parametrize("value", [bytearray(b"x" * 10_000), array.array("d", range(1000))], ids=["bytes", "array"])
+def test_what_is_weighed_can_be_resized_meanwhile(value, monkeypatch):
+    # GIVEN another thread that resizes the value between any two steps
+    mix = Weigher._mix
+
+    def resize(self, number):
+        value.extend(value[:1])
+        mix(self, number)
+
+    monkeypatch.setattr(Weigher, "_mix", resize)
+
+    assert Weigher(value).size > 0
+
+
+def test_a_long_string_is_not_hashed_as_a_whole():
+    long = "x" * 100_000
+    other = long[:50_000] + "y" * 100 + long[50_100:]
+    assert Weigher(long).digest == Weigher("x" * 100_000).digest
+    assert Weigher(long).digest != Weigher(long + "x").digest
+    assert Weigher(other).size == Weigher(long).size

@@ -96,7 +96,7 @@ def test_notes_and_skipped_rules_of_a_healthy_program_are_mentioned():
     note = replace(CHATTY.findings[0], severity="info")
     report = page(replace(HEALTHY, findings=(note, note), skipped=(Skipped("shm-leak", "no shared memory"),)))
     assert report.count("\n") == 3
-    assert "(JSON: 2 notes, 1 skipped rule)" in report
+    assert "(2 notes, 1 skipped rule)" in report
 
 
 @pytest.mark.parametrize(
@@ -195,11 +195,34 @@ def test_no_worker_time_of_a_pool_is_said():
     assert "No worker's time was recorded." in page(replace(CHATTY, accounting=Account(0.0, ())))
 
 
-def test_skipped_rules_take_one_line_with_reasons_where_they_fit():
-    one = replace(CHATTY, skipped=(Skipped("shm-leak", "no shared memory"), Skipped("chatty-pipe", "no pipe")))
-    assert "\nRules skipped: shm-leak (no shared memory); chatty-pipe (no pipe)\n" in page(one)
-    assert "\nRules skipped: manager-hotspot, shm-leak (reasons in the JSON report)\n" in page(CHATTY)
-    assert "\nRules skipped: 5 (listed in the JSON report)\n" in page(EMPTY)
+def test_few_skipped_rules_are_named_with_reasons_and_many_counted():
+    two = (Skipped("shm-leak", "no shared memory"), Skipped("chatty-pipe", "no pipe"))
+    assert "\nRules skipped: shm-leak (no shared memory); chatty-pipe (no pipe)\n" in page(replace(CHATTY, skipped=two))
+    alike = (Skipped("one", "no pipe"), Skipped("two", "no pipe"))
+    assert "\nRules skipped: one, two (no pipe)\n" in page(replace(CHATTY, skipped=alike))
+    many = "\nRules skipped: 4 (no pipe); mpdiag explain lists the rules\n"
+    assert many in page(replace(CHATTY, skipped=2 * alike))
+
+
+def test_skipped_rules_are_not_mentioned_where_none_can_apply():
+    assert "Rules skipped" not in page(EMPTY)
+    assert "JSON" not in page(EMPTY)
+
+
+def test_unknown_interpreter_is_left_out():
+    run = replace(CHATTY.run, command=("x",), python="")
+    assert "\nThis run: x (fork)\n" in page(replace(CHATTY, run=run))
+    assert "\nThis run: x\n" in page(replace(CHATTY, run=replace(run, start_method="")))
+
+
+def test_what_if_rows_name_files_without_their_folders():
+    changes = (
+        "chunksize 256 at /very/long/path/to/the nightly, or weekly/jobs/of/somebody/score_customers.py:214",
+        "workers ready in 21.5 ms at /a/one.py:1, /a/very/long/path/to/the/jobs/of/everybody/else/two.py:22",
+    )
+    report = page(replace(CHATTY, what_if=tuple(replace(CHATTY.what_if[0], change=change) for change in changes)))
+    assert " chunksize 256 at score_customers.py:214\n" in report
+    assert " workers ready in 21.5 ms at one.py:1, two.py:22\n" in report
 
 
 @pytest.mark.parametrize(

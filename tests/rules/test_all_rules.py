@@ -144,3 +144,27 @@ def test_stamps_of_one_side_only_do_not_break_a_rule(rule):
         tasks[name] = float("nan")
 
     assert diagnose(replace(run, tasks=tasks)).failed == ()
+
+
+@each_problem
+@pytest.mark.parametrize("count", ["items", "tasks", "payload_bytes", "result_bytes"])
+def test_damaged_counts_do_not_break_a_rule(rule, count):
+    run = simulate(PROBLEMS[rule], cpus=2)
+    origins = tuple(replace(origin, **{count: 0}) for origin in run.origins)
+    pools = tuple(replace(pool, **{count: 0}) for pool in run.pools)
+
+    assert diagnose(replace(run, origins=origins, pools=pools)).failed == ()
+
+
+@each_problem
+def test_pools_that_take_no_time_do_not_break_a_rule(rule):
+    run = simulate(PROBLEMS[rule], cpus=2)
+    pools = tuple(replace(pool, ended=pool.created, closing=pool.created) for pool in run.pools)
+
+    assert diagnose(replace(run, pools=pools)).failed == ()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rule_does_not_apply_without_a_pool(rule):
+    # THEN a report of a run without pools need not name the skipped rules: they are all
+    assert RULES[rule].needs & {"pools", "origins", "workers", "parts", "tasks"}

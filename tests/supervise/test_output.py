@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from mpdiag.errors import MpdiagError
-from mpdiag.supervise.output import RunFile, check_writable, write_file
+from mpdiag.supervise.output import RunFile, check_writable, same_file, write_file
 
 
 @pytest.fixture
@@ -27,6 +27,16 @@ def test_what_may_not_be_written(tmp_path, there, name, message):
     with pytest.raises(MpdiagError, match=message):
         check_writable(str(tmp_path / name), force=False)
     assert there.read_text() == "old"
+
+
+def test_same_file_by_any_name(tmp_path, there, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to("there")
+    os.link("there", "other")
+
+    assert all(same_file("there", name) for name in ("./there", str(there), "link", "other"))
+    assert same_file("new", "./new")
+    assert not any(same_file("there", name) for name in ("new", ".", "", "a\0b", "x" * 10_000))
 
 
 @pytest.mark.parametrize("name", [".", "no/such", "pipe"])

@@ -111,6 +111,22 @@ def test_full_disk_at_the_start_becomes_a_loss(directory, ended, monkeypatch):
     assert read_trace(directory.path).meta["end"]["status"] == -signal.SIGKILL
 
 
+@pytest.mark.parametrize("step", ["RunDirectory.write_meta", "RunFile.publish"])
+def test_pointer_that_was_not_published_is_withdrawn(directory, tmp_path, monkeypatch, step):
+    def fail(*_arguments: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    place = tmp_path / "place"
+    place.mkdir()
+    run_file = RunFile(str(place / "r.mpdiag"), directory.path, force=False)
+    owner, name = step.split(".")
+    monkeypatch.setattr({"RunDirectory": RunDirectory, "RunFile": RunFile}[owner], name, fail)
+
+    Recording(directory, META, run_file).begin(os.getpid(), time.perf_counter_ns())
+
+    assert list(place.iterdir()) == []
+
+
 def test_deleted_directory_becomes_a_loss(directory, ended):
     recording = begun(directory)
     shutil.rmtree(directory.path)

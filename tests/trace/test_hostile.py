@@ -8,14 +8,17 @@ import os
 import struct
 import zipfile
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mpdiag.engine import diagnose
 from mpdiag.errors import MpdiagError
 from mpdiag.model.build import build_run
+from mpdiag.reporters.formats import FORMATS as REPORTS
+from mpdiag.reporters.style import Style
 from mpdiag.trace import reader, source
 from mpdiag.trace.reader import read_trace, trace_of
 from mpdiag.trace.text import dump, parse
@@ -23,8 +26,9 @@ from mpdiag.wire.format import FORMATS, HEADER_SIZE, NUMBER, TEXT_LIMIT
 from tests.trace.strategies import META, runs
 from tests.trace.test_reader import only_segment, run_files, write_run
 
-if TYPE_CHECKING:
-    from pathlib import Path
+POOL = Path(__file__).parents[2] / "fixtures/traces/pool.txt"
+DAMAGE = (b"\0\0\0\0", b"\1\0\0\0", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\1\0\x80\x7f", b"\0\0\xc0\xff")
+"""Nothing, one, the largest numbers, a signalling and a quiet NaN."""
 
 
 def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -223,3 +227,19 @@ def test_a_damaged_run_file_never_crashes(tmp_path_factory: pytest.TempPathFacto
         assert str(error).isprintable()  # noqa: PT017 - either outcome is right
     else:
         build_run(trace)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_run_is_diagnosed_and_reported(data: st.DataObject) -> None:
+    files = {name: bytearray(content) for name, content in parse(POOL.read_text("utf-8").splitlines()).items()}
+    segments = sorted(name for name in files if name.endswith(".seg"))
+    for _ in range(data.draw(st.integers(1, 12))):
+        content = files[data.draw(st.sampled_from(segments))]
+        words = (len(content) - HEADER_SIZE) // 4
+        place = HEADER_SIZE + 4 * data.draw(st.integers(0, words - 1))
+        content[place : place + 4] = data.draw(st.sampled_from(DAMAGE) | st.binary(min_size=4, max_size=4))
+    diagnosis = diagnose(build_run(trace_of({name: bytes(content) for name, content in files.items()})))
+    assert diagnosis.failed == ()
+    for report in REPORTS.values():
+        assert report.render(diagnosis, Style())

@@ -154,7 +154,6 @@ class Executors:
 
         return run
 
-
     def _ended(self, key: int) -> None:
         self.collectors.pop(key, None)
         ledger = self.ledgers.pop(key, None)

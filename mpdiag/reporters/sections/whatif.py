@@ -22,7 +22,9 @@ def lines(diagnosis: Diagnosis, pen: Pen) -> list[str]:
     cases = diagnosis.what_if
     if not cases:
         return []
-    rows = [(pen.seconds(case.wall_s), f"({pen.span(case.low, case.high)})", _brief(case.change)) for case in cases[:MOST]]
+    rows = [
+        (pen.seconds(case.wall_s), f"({pen.span(case.low, case.high)})", _brief(case.change)) for case in cases[:MOST]
+    ]
     page = [pen.paint(f"What if: predicted, instead of {pen.seconds(diagnosis.run.wall_s)}", "bold")]
     page += hanging(rows, pen, INDENT, right=(0, 1))
     if len(cases) > MOST:

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mpdiag.model.costs import calibrate
+from mpdiag.model.messages import MORE_TOLL_S, Setting, Tariff, cut, merged
+from mpdiag.model.workload import workload
+from tests.model.synthetic import PoolPlan, simulate
+
+PLAN = PoolPlan(items=1000, compute_s=1e-3, argument_bytes=2000)
+
+
+def stream_and_tariff(plan=PLAN, **more):
+    run = simulate(plan)
+    return workload(run, run.pools[0]).batches[0].streams[0], Tariff(calibrate(run.tasks, 0.5), **more)
+
+
+def test_recorded_setting_keeps_messages_and_bytes():
+    stream, tariff = stream_and_tariff()
+    found = cut(stream, Setting(), tariff, 5000)
+    assert len(found) == 1000
+    assert found.size.sum() == pytest.approx(1000 * 2040)
+    assert found.work.sum() > 1.0
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1000])
+def test_chunks_conserve_the_work(size):
+    stream, tariff = stream_and_tariff()
+    found = cut(stream, Setting(chunksize=size), tariff, 5000)
+    assert len(found) == -(-1000 // size)
+    assert found.size.sum() == pytest.approx(1000 * 2000 + len(found) * 40)
+    fewer = cut(stream, Setting(chunksize=size), tariff, 50)
+    assert len(fewer) <= 50
+    assert fewer.work.sum() == pytest.approx(found.work.sum(), rel=0.02)
+
+
+def test_chunks_never_span_two_calls():
+    run = simulate(PoolPlan(items=100, jobs=4))
+    (stream,) = (batch.streams[0] for batch in workload(run, run.pools[0]).batches[:1])
+    found = cut(stream, Setting(chunksize=1000), Tariff(calibrate(run.tasks, 0.5)), 100)
+    assert len(found) == 1
+
+
+def test_bytes_go_away_and_never_below_nothing():
+    stream, tariff = stream_and_tariff()
+    assert cut(stream, Setting(less_argument=500), tariff, 5000).size.sum() == pytest.approx(1000 * 1540)
+    nothing = cut(stream, Setting(less_argument=1e9, less_callable=1e9), tariff, 5000)
+    assert nothing.size.sum() == 0
+
+
+def test_effort_scales_the_work_alone():
+    stream, tariff = stream_and_tariff()
+    _, twice = stream_and_tariff(effort=2.0)
+    once, double = (cut(stream, Setting(), which, 5000) for which in (tariff, twice))
+    assert double.work.sum() - once.work.sum() == pytest.approx(1.0, rel=0.01)
+    assert double.feed.sum() == pytest.approx(once.feed.sum())
+
+
+def test_toll_is_the_parents_and_bounded_for_more_messages_than_recorded():
+    stream, tariff = stream_and_tariff(PoolPlan(items=1000, chunksize=100))
+    _, dear = stream_and_tariff(PoolPlan(items=1000, chunksize=100), toll_s=1e-3)
+    same = [cut(stream, Setting(), which, 5000).parent.sum() for which in (tariff, dear)]
+    more = [cut(stream, Setting(chunksize=1), which, 5000).parent.sum() for which in (tariff, dear)]
+    assert same[1] - same[0] == pytest.approx(10 * 1e-3)
+    assert more[1] - more[0] == pytest.approx(1000 * MORE_TOLL_S)
+
+
+def test_main_thread_that_takes_its_time_will_take_it_again():
+    run = simulate(PLAN)
+    tasks = run.tasks
+    tasks["submitted"] = tasks["index"] * 0.01
+    stream = workload(run, run.pools[0]).batches[0].streams[0]
+    costs = calibrate(tasks, 0.5)
+    assert cut(stream, Setting(), Tariff(costs), 5000).arrival[-1] == pytest.approx(9.99, rel=0.01)
+    # but not where the workers had enough to do all the time
+    assert cut(stream, Setting(), Tariff(costs, starved=False), 5000).arrival[-1] == 0
+
+
+def test_merged_streams_are_interleaved():
+    stream, tariff = stream_and_tariff()
+    one, other = cut(stream, Setting(), tariff, 10), cut(stream, Setting(), tariff, 20)
+    both = merged([one, other])
+    assert len(both) == 30
+    assert np.sum(both.work) == pytest.approx(one.work.sum() + other.work.sum())
+    assert merged([one]) is one
