@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpdiag.model.accounting import PIPE_BYTES, between_s, split_wait
 from mpdiag.model.serial import feeding_gaps
+from mpdiag.model.worker_side import PIPE_BYTES, between_s, split_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpdiag.model.accounting import STANDARD_ERRORS, worker_weights
+from mpdiag.model.accounting import STANDARD_ERRORS
+from mpdiag.model.worker_side import worker_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mpdiag.model.accounting import PIPE_BYTES
 from mpdiag.model.schedule import Messages
+from mpdiag.model.worker_side import PIPE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from mpdiag.model.batches import Stream
     from mpdiag.model.costs import Costs
-    from mpdiag.model.workload import Stream
 
     Floats = NDArray[np.float64]
 

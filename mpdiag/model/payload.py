@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpdiag.model.accounting import PIPE_BYTES
 from mpdiag.model.costs import alike, calibrate, tasks_of
 from mpdiag.model.demand import demands
+from mpdiag.model.worker_side import PIPE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mpdiag.model.accounting import PIPE_BYTES
+from mpdiag.model.worker_side import PIPE_BYTES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpdiag.model.accounting import worker_weights
 from mpdiag.model.competition import seen_slowdown
 from mpdiag.model.demand import demands
 from mpdiag.model.regions import outside_pools_s, owners, region
+from mpdiag.model.worker_side import worker_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,7 +114,7 @@ def _works(run: Run) -> tuple[Work, ...]:
     works = []
     for pool in run.pools:
         useful = _useful(run, pool, cpu, blocked)
-        works.append(Work(useful, _main(run, pool) * _kept_waiting(run, pool), _produce(run, pool)))
+        works.append(Work(useful, _main(run, pool) * kept_waiting(run, pool), _produce(run, pool)))
     for inner, worker in owners(run).items():
         # A task that ran a pool of its own was blocked while that pool existed: its useful work is the inner pool's.
         outer = run.workers[worker].pool
@@ -124,7 +124,7 @@ def _works(run: Run) -> tuple[Work, ...]:
     return tuple(works)
 
 
-def _kept_waiting(run: Run, pool: Pool) -> float:
+def kept_waiting(run: Run, pool: Pool) -> float:
     """How many times longer other load would have made serial code take."""
     return seen_slowdown(run, pool) ** ONE_PROCESS
 
@@ -147,7 +147,7 @@ def _useful(run: Run, pool: Pool, cpu: Floats, blocked: Floats) -> Estimate:
             continue
         scale = max(0, min(origin.tasks, origin.results) - origin.failed) / total
         alone = float(np.sum(weight * cpu[mine])) * scale
-        busy = alone * _kept_waiting(run, pool)
+        busy = alone * kept_waiting(run, pool)
         waited = float(np.sum(weight * blocked[mine])) * scale
         wall = float(np.sum(weight * (tasks["end"][mine] - tasks["begin"][mine]))) * scale
         value += busy + waited

@@ -20,8 +20,9 @@ import numpy as np
 from mpdiag.model.change import Chunk, KeepPool, QuickStart, Serial, Shed
 from mpdiag.model.costs import QUANTILES, alike
 from mpdiag.model.messages import Setting
+from mpdiag.model.pool_replay import AS_RECORDED, Alteration
 from mpdiag.model.regions import length, owners, region
-from mpdiag.model.replica import AS_RECORDED, TYPICAL, Alteration, Replica
+from mpdiag.model.replica import TYPICAL, Replica
 from mpdiag.model.serial import pool_work
 
 if TYPE_CHECKING:

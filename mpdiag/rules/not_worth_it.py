@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from mpdiag.diagnosis import Evidence, Finding, Fix, Rule
 from mpdiag.model.accounting import account
 from mpdiag.model.change import Serial
-from mpdiag.model.competition import seen_slowdown, slowdown
+from mpdiag.model.competition import slowdown
 from mpdiag.model.regions import region
-from mpdiag.model.serial import pool_work
+from mpdiag.model.serial import kept_waiting, pool_work
 from mpdiag.model.sites import about_pools, origins_of, pools_by_site
 from mpdiag.wording import calls, numbers
 
@@ -71,7 +71,7 @@ class NotWorthIt(Rule):
                 origin.items and len(run.tasks_by_origin[origin.index]) for origin in origins_of(run, pools)
             )
             # Tasks that were kept waiting for a core say more than the kernel's figures, and less surely: in doubt, no.
-            unsure = slowdown(run, pools[0]) / seen_slowdown(run, pools[0])
+            unsure = slowdown(run, pools[0]) / kept_waiting(run, pools[0])
             if timed and serial * unsure <= WORTH_SAYING * taken:
                 yield _finding(run, pools, taken, serial)
 

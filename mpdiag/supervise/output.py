@@ -39,7 +39,7 @@ def _tried(file: Path) -> str:
 def same_file(one: str, other: str) -> bool:
     """Do two paths name the same file, be it there or not?"""
     try:
-        return os.path.realpath(one) == os.path.realpath(other) or os.path.samefile(one, other)
+        return os.path.realpath(one) == os.path.realpath(other) or Path(one).samefile(other)
     except (OSError, ValueError):
         # One is not there; or no path at all, but a word that was taken for one.
         return False

@@ -50,7 +50,7 @@ class Recording:
             self._writer = SegmentWriter(self._directory.path, CAUSES.index("supervisor"))
         except OSError as error:
             if self._run_file is not None:
-                # Nothing left of it where it has been published; until then it would lie beside the user's file for good.
+                # Unpublished, the pointer would lie beside the user's file for good; published, there is none.
                 self._run_file.withdraw()
             self._lose("what the supervisor sees", error)
 

@@ -264,17 +264,26 @@ def test_fail_on_speaks_only_when_the_program_succeeded(mpdiag, tmp_path):
         assert (run.returncode, run.stderr) == (status, "")
 
 
+TOO_OLD = """
+import glob, os
+run = os.environ["MPDIAG_RUN"]
+with open(f"{run}/{os.getpid()}.note", "w") as note:
+    note.write("too old")
+for name in glob.glob(f"{run}/segments/{os.getpid()}-*"):
+    os.remove(name)
+os._exit(0)
+"""
+
+
 @pytest.mark.parametrize(
     ("command", "words"),
     [
         ([sys.executable, "-I", "-c", ""], "ignores PYTHONPATH"),
         (["sh", "-c", "true"], "sh is not a Python program"),
         (["-c", "import os, shutil; shutil.rmtree(os.environ['MPDIAG_RUN']); os._exit(0)"], "no Python process"),
-        (["-c", "import glob, os; open(os.environ['MPDIAG_RUN'] + '/1.note', 'w').write('too old')\n"
-          "for name in glob.glob(os.environ['MPDIAG_RUN'] + '/segments/%d-*' % os.getpid()): os.remove(name)\n"
-          "os._exit(0)"], "too old"),
+        (["-c", TOO_OLD], "too old"),
     ],
-)  # fmt: skip
+)
 def test_fail_on_fails_when_the_program_was_not_recorded(mpdiag, command, words):
     run = mpdiag("run", "--quiet", "--fail-on", "high", *command)
 

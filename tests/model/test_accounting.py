@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpdiag.model.accounting import ACTIVITIES, account, split_wait
+from mpdiag.model.accounting import ACTIVITIES, account
 from mpdiag.model.run import Meta, Run
+from mpdiag.model.worker_side import split_wait
 from tests.model.synthetic import PoolPlan, simulate
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mpdiag.model.workload import BATCHES, workload
+from mpdiag.model.batches import BATCHES
+from mpdiag.model.workload import workload
 from tests.model.synthetic import PoolPlan, simulate
 
 
