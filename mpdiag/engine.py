@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 BASIS = "replay of this run"
 CONFIDENCES: tuple[Confidence, ...] = ("high", "medium", "low")
 FEW_TASKS = 30
-"""Fewer timed tasks than this carry a prediction of low confidence (MODEL section 4)."""
+"""Fewer timed tasks than this carry a prediction of low confidence."""
 ENOUGH_TASKS = 1000
 """A sample of so many tasks counts as all of them: its error, 1/sqrt(1000), is 3 %, the least saving reported."""
 GOOD_ANCHOR = 0.10
-"""Replays that miss the recorded time by more are of medium confidence (MODEL section 4)."""
+"""Replays that miss the recorded time by more are of medium confidence."""
 EXPLAINS_FROM = 0.5
 """A finding stands for another when its change brings at least this share of what the other's would."""
 LACKS = {
@@ -138,7 +138,7 @@ def _severity(saving: float, wall: float) -> Severity:
 
 
 def _confidence(run: Run, change: Change, result: WhatIfResult) -> Confidence:
-    """How far a prediction can be trusted (MODEL section 4)."""
+    """How far a prediction can be trusted."""
     pools = _pools_of(run, change)
     timed = sum(len(run.tasks_by_origin[origin.index]) for origin in run.origins if origin.pool in pools)
     recorded = sum(run.pools[pool].tasks for pool in pools)

@@ -145,7 +145,13 @@ def test_changes_that_exclude_each_other_are_not_added():
 
 def test_what_if_has_a_row_for_each_change_and_for_serial_code():
     run = simulate(replace(TINY, count=3))
-    changes = [Chunk(0, 64), Shed(1, "callable", 2e6), KeepPool((0, 1, 2)), QuickStart((0,), 0.012), Serial((0,))]
+    changes: tuple[Change, ...] = (
+        Chunk(0, 64),
+        Shed(1, "callable", 2e6),
+        KeepPool((0, 1, 2)),
+        QuickStart((0,), 0.012),
+        Serial((0,)),
+    )
     rules = [rule_of(finding(f"rule-{place}", change)) for place, change in enumerate(changes)]
     words = " | ".join(row.change for row in diagnose(run, rules).what_if)
     for part in ("chunksize 64 at program.py:10", "2 MB", "one pool instead of 3", "12 ms", "serial code"):

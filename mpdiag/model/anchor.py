@@ -31,8 +31,9 @@ UNLIMITED = 1 << 20
 def anchored(replay: PoolReplay, costs: Mapping[int, Costs], used_s: float) -> Anchor:
     """Find what makes the replay of all members reproduce the recording, beginning with these costs.
 
-    ``used_s`` are the members' CPU seconds beside start-up and the main thread's own work (NaN: unknown). Costs that are too high already are scaled down. Else other load on the machine is taken into account, and then
-    the toll of what is not stamped.
+    ``used_s`` are the members' CPU seconds beside start-up and the main thread's own work (NaN: unknown). Costs that
+    are too high already are scaled down. Else other load on the machine is taken into account, and then the toll of
+    what is not stamped.
     """
     bare = _consuming(replay, Anchor(costs), used_s)
     recorded = sum(member.seconds for member in replay.members)
@@ -74,9 +75,7 @@ def _consuming(replay: PoolReplay, stamped: Anchor, used: float) -> Anchor:
     return stamped.times(min(max((used - tasks) / messages, LEAST_USED), MOST_USED))
 
 
-def _slower(
-    replay: PoolReplay, bare: Anchor, contended: Replayed, ledgers: Sequence[Mapping[str, float]]
-) -> float:
+def _slower(replay: PoolReplay, bare: Anchor, contended: Replayed, ledgers: Sequence[Mapping[str, float]]) -> float:
     """How many times slower than its CPU time the work went, beyond what these processes did to each other.
 
     That is other load on the machine. It slows everything down alike, and is no message's fault.

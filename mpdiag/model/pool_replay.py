@@ -27,7 +27,7 @@ STARVED = 0.10
 """The share of a worker's time that it may wait for tasks before the main thread's pace is suspected."""
 WARM_TOLL_S = 200e-6
 """Of the waiting in a pool that just started, what is left per message once it runs: a round trip through every thread
-and process, one at a time (MODEL 3: a synchronous apply takes 270-460 us, of which 60 are stamped). The rest was the
+and process, one at a time (measured: a synchronous apply takes 270-460 us, of which 60 are stamped). The rest was the
 wait for threads and processes to come up."""
 NON_BLOCKING = frozenset({"imap", "imap_unordered", "apply_async", "map_async", "starmap_async", "submit"})
 """Methods after which the main thread goes on, so that its own work lies beside the tasks. (An executor's map too.)"""

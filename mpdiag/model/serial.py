@@ -1,4 +1,4 @@
-"""What the same work would take as plain serial code, and the speed-up that the processes brought (MODEL 2.3).
+"""What the same work would take as plain serial code, and the speed-up that the processes brought.
 
     serial = wall outside pools + useful work of the tasks + the parent's own work while the pools existed
 
@@ -126,7 +126,7 @@ def _works(run: Run) -> tuple[Work, ...]:
 
 def kept_waiting(run: Run, pool: Pool) -> float:
     """How many times longer other load would have made serial code take."""
-    return seen_slowdown(run, pool) ** ONE_PROCESS
+    return float(seen_slowdown(run, pool) ** ONE_PROCESS)
 
 
 def _triple(estimate: Estimate) -> tuple[float, float, float]:

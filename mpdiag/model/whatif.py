@@ -1,4 +1,4 @@
-"""The replay: the wall time the run would have had with declared changes (MODEL 2.4 and 3, first version).
+"""The replay: the wall time the run would have had with declared changes.
 
 Every pool's region is taken apart (``workload``), cut into messages (``messages``) that cost what the run's own tasks
 say (``costs``), and scheduled (``schedule``). It is anchored twice, so that the recorded setting reproduces the

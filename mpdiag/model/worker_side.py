@@ -1,4 +1,4 @@
-"""What the workers' own records say: how long they waited and read, what lies between their tasks, whom they stand for."""
+"""What the workers' own records say: how long they waited and read, what lies between tasks, whom they stand for."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ INTERVALS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 20)).map(lambd
 @given(INTERVALS)
 def test_union_covers_the_same_and_is_apart(intervals):
     merged = union(intervals)
-    assert all(before[1] < after[0] for before, after in zip(merged, merged[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(merged))
     covered = {second for start, end in intervals for second in range(start, end)}
     assert length(intervals) == len(covered)
 

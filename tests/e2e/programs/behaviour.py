@@ -318,7 +318,7 @@ def patched(early):
         original = getattr(owner, name)
 
         def wrapper(*args, **kwargs):
-            calls[name] = calls.get(name, 0) + 1
+            calls[os.getpid(), name] = calls.get((os.getpid(), name), 0) + 1
             return original(*args, **kwargs)
 
         wrapper.__wrapped__ = original
@@ -348,20 +348,20 @@ def patched(early):
     wrap(ProcessPoolExecutor, "submit")
 
     def worker_calls(_item):
-        return dict(calls)
+        return sorted((name, count) for (pid, name), count in calls.items() if pid == os.getpid())
 
     globals()["worker_calls"] = worker_calls
     worker_calls.__qualname__ = "worker_calls"
     with multiprocessing.Pool(1) as workers:
         print(sum(workers.map(double, range(10), 1)), workers.apply(double, (4,)))
-        print(sorted(workers.apply(worker_calls, (0,)).items()))
+        print(workers.apply(worker_calls, (0,)))
         workers.close()
         workers.join()
     with ProcessPoolExecutor(1) as executor:
         print(sum(executor.map(double, range(10))))
-        # Counted in the worker when it asks for a call, in the parent when it has handed the result over.
-        print(sorted(executor.submit(worker_calls, 0).result().items()))
-    print(sorted(calls.items()))
+        print(executor.submit(worker_calls, 0).result())
+    # How often a pool is told to look after its workers is a matter of luck.
+    print([call for call in worker_calls(0) if call[0] != "get"])
 
 
 def patched_early():
@@ -408,7 +408,7 @@ def forks():
     for thread in threads:
         thread.start()
     codes = set()
-    for _ in range(150):
+    for _ in range(80):
         child = os.fork()
         if not child:
             os._exit(3)
