@@ -37,7 +37,7 @@ BYTE_S = 10e-9
 SLOW_S = 50e-6
 """What is left beyond that is noise of the machine below this, and the pickling code of a class above it."""
 COPY_S = 1e-9
-"""Seconds per byte of a write into a pipe with room, at most (measured: 0.16-4 ns); above it, the writer was blocked."""
+"""Seconds per byte of a write into a pipe with room, at most (measured: 0.16-4 ns); above it, it was blocked."""
 WRITE_S = 5e-6
 """Seconds of a small write into a pipe with room, at most; above it, the writer was blocked or preempted."""
 MOST_TASKS = 20_000

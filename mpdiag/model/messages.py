@@ -24,7 +24,7 @@ LARGE_WRITER_CPU = 0.2
 """CPU that the writer of a message larger than the pipe uses beside its reader, as a share of the transfer (measured:
 a 1 MiB message costs the writer 0.16 and the reader 1.1 ns per byte)."""
 COLLECT_S = 5e-6
-"""The collector's reading of a small message, which no stamp shows (measured on CPython 3.11: send_bytes + recv_bytes 3.2 us)."""
+"""The collector's reading of a small message, which no stamp shows (measured: send_bytes and recv_bytes 3.2 us)."""
 
 
 MORE_TOLL_S = 10e-6

@@ -1,7 +1,8 @@
 """One pool's messages scheduled onto its feeder, task pipe, workers and collector: when would they be done?
 
 A list schedule in the order of the messages (the worker that has waited longest takes the next), exact in the tail, and
-two bounds that no schedule beats: the parent's threads run one at a time (the GIL), and all processes share the cores. Within a batch these hold as a whole: what binds is the largest.
+two bounds that no schedule beats: the parent's threads run one at a time (the GIL), and all processes share the cores.
+Within a batch these hold as a whole: what binds is the largest.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ multiprocessing pays for a 512-byte header only.
 
 from __future__ import annotations
 
+import _signal
 import _thread
 import os
 import sys
@@ -126,7 +127,7 @@ class Session:
 
         What a signal handler of the program's raised meanwhile is the program's, and goes on to it.
         """
-        if _is_the_programs(error):
+        if _is_a_handlers(error):
             raise error
         if hook in self.faults:
             return
@@ -139,13 +140,22 @@ class Session:
             self.birth = None
 
 
-def _is_the_programs(error: BaseException) -> bool:
-    """Whether code of the program's raised ``error``: with a frame that is neither ours nor the standard library's."""
+def _is_a_handlers(error: BaseException) -> bool:
+    """Whether a signal handler raised ``error``: it has a frame of one.
+
+    What a hook came across in the program's data, a hostile ``__getattr__`` say, may also have frames of the program's,
+    and must not get out: it would end a handler thread or a worker's loop.
+    """
+    handlers = set()
+    for number in range(1, _signal.NSIG):
+        try:
+            handler: Any = _signal.getsignal(number)
+        except ValueError:  # the C library's own
+            continue
+        handlers.add(getattr(handler, "__code__", None) or getattr(type(handler).__call__, "__code__", None))
     traceback = error.__traceback__
-    standard = getattr(sys, "stdlib_module_names", ())
     while traceback is not None:
-        root = str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
-        if root != "mpdiag" and root not in standard:
+        if traceback.tb_frame.f_code in handlers:
             return True
         traceback = traceback.tb_next
     return False

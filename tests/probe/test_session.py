@@ -1,6 +1,7 @@
 """One recorder for each process, however its threads, children and signal handlers come across each other."""
 
 import os
+import signal
 import threading
 
 import pytest
@@ -131,3 +132,47 @@ def test_a_failing_hook_is_recorded_once(session):
 
     assert session.faults == {"hook": "ValueError", "other": "ValueError"}
     assert set(session.recorder._texts) == {"hook", "ValueError: reason", "other", "ValueError: "}
+
+
+class Timeout(Exception):
+    pass
+
+
+def expire(_number, _frame):
+    raise Timeout
+
+
+class Deadline:
+    def __call__(self, number, frame):
+        raise Timeout
+
+    def method(self, number, frame):
+        raise Timeout
+
+
+@pytest.mark.parametrize("handler", [expire, Deadline(), Deadline().method], ids=["function", "instance", "method"])
+def test_what_a_signal_handler_raises_in_a_hook_goes_on_to_the_program(session, handler):
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        with pytest.raises(Timeout):
+            hook(session, lambda: signal.raise_signal(signal.SIGALRM))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert session.faults == {}
+
+
+def test_what_the_programs_data_raises_in_a_hook_does_not(session):
+    class Hostile:
+        def __len__(self):
+            raise Timeout
+
+    hook(session, lambda: len(Hostile()))
+
+    assert session.faults == {"hook": "Timeout"}
+
+
+def hook(session, work):
+    try:
+        work()
+    except Exception as error:
+        session.fail("hook", error)

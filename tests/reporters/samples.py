@@ -393,10 +393,4 @@ EMPTY = Diagnosis(
     overhead=Overhead(seconds=0.0006, counted=0, timed=0, trace_bytes=4_096),
 )
 
-SAMPLES = {
-    "healthy": HEALTHY,
-    "chatty": CHATTY,
-    "big_argument": BIG_ARGUMENT,
-    "cut_off": CUT_OFF,
-    "empty": EMPTY,
-}
+SAMPLES = {"healthy": HEALTHY, "chatty": CHATTY, "big_argument": BIG_ARGUMENT, "cut_off": CUT_OFF, "empty": EMPTY}
