@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 LIBRARIES = frozenset({"mpdiag", "joblib", "loky"})
 """Top-level packages whose frames are never the user's, beside the standard library."""
+BEFORE_3_10 = frozenset(
+    "asyncio concurrent contextlib functools importlib multiprocessing queue runpy selectors threading weakref".split()
+)
+"""Python 3.9 does not tell its library's names: those that stand between a user and a pool."""
 
 
 class Sites:
@@ -24,7 +28,7 @@ class Sites:
         self._recorder = recorder
         # Keyed by id and not by code object, whose hash walks all its constants; the value keeps the code alive.
         self._known: dict[tuple[int, int], tuple[CodeType, int]] = {}
-        self._standard = getattr(sys, "stdlib_module_names", frozenset({"multiprocessing", "concurrent", "asyncio"}))
+        self._standard = getattr(sys, "stdlib_module_names", BEFORE_3_10)
 
     def caller(self, frame: FrameType | None) -> tuple[int, str]:
         """Number of the user's site at or above ``frame`` (0 for none), and the library function that it called."""

@@ -19,6 +19,7 @@ from tests.e2e.faults import faulty_copy
 from tests.e2e.running import DEADLINE_S, PROGRAMS, Outcome, Recorded, Runner
 
 BEHAVIOUR = str(PROGRAMS / "behaviour.py")
+HABITS = str(PROGRAMS / "habits.py")
 TRACEBACKS = str(PROGRAMS / "tracebacks.py")
 VERSIONS = available_interpreters()
 
@@ -84,19 +85,25 @@ def test_the_interpreter_differs_by_what_is_documented(on_every_python):
 
 @pytest.mark.parametrize("when", ["patched-early", "patched-late"])
 def test_what_the_program_patches_itself_is_called(on_every_python, when):
-    on_every_python.both(BEHAVIOUR, when)
+    on_every_python.both(HABITS, when)
 
 
 def test_lazy_objects_are_not_evaluated(runner):
-    runner.both(BEHAVIOUR, "lazy")
+    runner.both(HABITS, "lazy")
 
 
 def test_a_program_that_collects_garbage_all_the_time(on_every_python):
-    on_every_python.both(BEHAVIOUR, "collected-always")
+    on_every_python.both(HABITS, "collected-always")
+
+
+def test_a_signal_handler_that_uses_the_pool(on_every_python):
+    recorded = on_every_python.both(HABITS, "interrupted")
+
+    assert recorded.faults == []
 
 
 def test_forks_while_other_threads_are_in_hooks(on_every_python):
-    recorded = on_every_python.both(BEHAVIOUR, "forks")
+    recorded = on_every_python.both(HABITS, "forks")
 
     assert len(recorded.programs) == 1 + 80 + 2
     assert recorded.faults == []
@@ -105,7 +112,7 @@ def test_forks_while_other_threads_are_in_hooks(on_every_python):
 @pytest.mark.parametrize("name", ["left-open", "left-in-use"])
 def test_nothing_is_said_at_the_end(on_every_python, name):
     # Pools, executors, queues with feeders and proxies that are alive at exit.
-    recorded = on_every_python.both(BEHAVIOUR, name)
+    recorded = on_every_python.both(HABITS, name)
 
     assert recorded.report["run"]["exit_status"] == 0
 

@@ -143,10 +143,10 @@ def expire(_number, _frame):
 
 
 class Deadline:
-    def __call__(self, number, frame):
+    def __call__(self, *_):
         raise Timeout
 
-    def method(self, number, frame):
+    def method(self, *_):
         raise Timeout
 
 
@@ -174,5 +174,5 @@ def test_what_the_programs_data_raises_in_a_hook_does_not(session):
 def hook(session, work):
     try:
         work()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - as hooks do
         session.fail("hook", error)
