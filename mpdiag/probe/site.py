@@ -13,7 +13,19 @@ if TYPE_CHECKING:
 LIBRARIES = frozenset({"mpdiag", "joblib", "loky"})
 """Top-level packages whose frames are never the user's, beside the standard library."""
 BEFORE_3_10 = frozenset(
-    "asyncio concurrent contextlib functools importlib multiprocessing queue runpy selectors threading weakref".split()
+    [
+        "asyncio",
+        "concurrent",
+        "contextlib",
+        "functools",
+        "importlib",
+        "multiprocessing",
+        "queue",
+        "runpy",
+        "selectors",
+        "threading",
+        "weakref",
+    ]
 )
 """Python 3.9 does not tell its library's names: those that stand between a user and a pool."""
 
