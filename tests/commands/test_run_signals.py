@@ -76,7 +76,7 @@ def terminal(mpdiag):
     """A terminal, and a function that starts a command in it as its controlling terminal's foreground job."""
     controller, terminal = pty.openpty()
 
-    def start(*command: str):  # noqa: ANN202 - Started, of conftest
+    def start(*command: str):
         opening = "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); os.execv(sys.argv[1], sys.argv[1:])"
         shell = [sys.executable, str(PROGRAMS / "shell.py")]
         return mpdiag.start(sys.executable, "-c", opening, *shell, *command, stdin=terminal)

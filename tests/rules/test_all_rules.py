@@ -150,8 +150,9 @@ def test_stamps_of_one_side_only_do_not_break_a_rule(rule):
 @pytest.mark.parametrize("count", ["items", "tasks", "payload_bytes", "result_bytes"])
 def test_damaged_counts_do_not_break_a_rule(rule, count):
     run = simulate(PROBLEMS[rule], cpus=2)
-    origins = tuple(replace(origin, **{count: 0}) for origin in run.origins)
-    pools = tuple(replace(pool, **{count: 0}) for pool in run.pools)
+    damage: Any = {count: 0}
+    origins = tuple(replace(origin, **damage) for origin in run.origins)
+    pools = tuple(replace(pool, **damage) for pool in run.pools)
 
     assert diagnose(replace(run, origins=origins, pools=pools)).failed == ()
 

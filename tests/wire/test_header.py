@@ -1,4 +1,4 @@
-import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -33,14 +33,13 @@ def test_a_fault_is_noted_in_a_header_that_is_there(tmp_path):
     (tmp_path / "segments").mkdir()
     path = header.create(str(tmp_path), "1-a-b", 0, header.encode(**header.fields(1, 42, 7, b"12345678")))
     header.mark_fault(path, 28)
-    with open(path, "rb") as file:
-        decoded = header.decode(file.read())
+    decoded = header.decode(Path(path).read_bytes())
     assert (decoded["fault"], decoded["pid"], decoded["uid"]) == (28, 42, b"12345678")
 
 
 def test_a_segment_is_private_and_never_replaced(tmp_path):
     (tmp_path / "segments").mkdir()
     path = header.create(str(tmp_path), "name", 0, b"x")
-    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert Path(path).stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileExistsError):
         header.create(str(tmp_path), "name", 0, b"y")

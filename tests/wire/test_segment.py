@@ -3,6 +3,7 @@ import resource
 import signal
 import struct
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -134,13 +135,17 @@ def test_what_was_put_survives_sigkill(directory):
     assert len(records(directory, "first")) == 1000
 
 
+def descriptors():
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
 def test_it_holds_no_file_descriptor(directory):
     def work():
-        before = set(os.listdir("/proc/self/fd"))
+        before = descriptors()
         writer = SegmentWriter(str(directory), 1)
         for number in range(3 * writer.chunk.capacity):
             writer.put("first", number, 0)
-        if set(os.listdir("/proc/self/fd")) == before:
+        if descriptors() == before:
             os._exit(0)
 
     assert in_a_child(work) == 0
