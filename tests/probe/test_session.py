@@ -134,27 +134,27 @@ def test_a_failing_hook_is_recorded_once(session):
     assert set(session.recorder._texts) == {"hook", "ValueError: reason", "other", "ValueError: "}
 
 
-class Timeout(Exception):
+class ExpiredError(Exception):
     pass
 
 
 def expire(_number, _frame):
-    raise Timeout
+    raise ExpiredError
 
 
 class Deadline:
     def __call__(self, *_):
-        raise Timeout
+        raise ExpiredError
 
     def method(self, *_):
-        raise Timeout
+        raise ExpiredError
 
 
 @pytest.mark.parametrize("handler", [expire, Deadline(), Deadline().method], ids=["function", "instance", "method"])
 def test_what_a_signal_handler_raises_in_a_hook_goes_on_to_the_program(session, handler):
     before = signal.signal(signal.SIGALRM, handler)
     try:
-        with pytest.raises(Timeout):
+        with pytest.raises(ExpiredError):
             hook(session, lambda: signal.raise_signal(signal.SIGALRM))
     finally:
         signal.signal(signal.SIGALRM, before)
@@ -164,11 +164,11 @@ def test_what_a_signal_handler_raises_in_a_hook_goes_on_to_the_program(session, 
 def test_what_the_programs_data_raises_in_a_hook_does_not(session):
     class Hostile:
         def __len__(self):
-            raise Timeout
+            raise ExpiredError
 
     hook(session, lambda: len(Hostile()))
 
-    assert session.faults == {"hook": "Timeout"}
+    assert session.faults == {"hook": "ExpiredError"}
 
 
 def hook(session, work):
