@@ -28,6 +28,7 @@ from mpdiag.diagnosis import (
 )
 from mpdiag.model.accounting import ACTIVITIES, account
 from mpdiag.model.change import Chunk, KeepPool, QuickStart, Serial, Shed
+from mpdiag.model.demand import useful_share
 from mpdiag.model.regions import length, outside_pools_s, region
 from mpdiag.model.serial import serial_range, speedup
 from mpdiag.model.whatif import replay
@@ -299,8 +300,13 @@ def _run_summary(run: Run) -> RunSummary:
 
 def _account(run: Run) -> Account:
     ledger = account(run)
-    activities = (Activity(name, ledger.seconds[name], ledger.share(name)) for name in ACTIVITIES)
-    return Account(ledger.worker_seconds, tuple(activities), outside_pools_s(run))
+    seconds = {name: ledger.seconds[name] for name in ACTIVITIES}
+    # Time inside a task in which another process had the core is not computing.
+    seconds["wait_core"] = seconds["compute"] * (1.0 - useful_share(run))
+    seconds["compute"] -= seconds["wait_core"]
+    total = ledger.worker_seconds
+    activities = (Activity(name, spent, spent / total if total > 0 else 0.0) for name, spent in seconds.items())
+    return Account(total, tuple(activities), outside_pools_s(run))
 
 
 def _pool_summaries(run: Run) -> tuple[PoolSummary, ...]:

@@ -50,6 +50,15 @@ def demands(run: Run) -> tuple[Floats, Floats]:
     return cpu, blocked
 
 
+def useful_share(run: Run) -> float:
+    """The share of the time inside tasks that they had a core or were blocked; the rest they waited for a core."""
+    cpu, blocked = demands(run)
+    known = np.isfinite(cpu) & np.isfinite(blocked)
+    weights = worker_weights(run)[known]
+    inside = float(np.sum(weights * (run.tasks["end"] - run.tasks["begin"])[known]))
+    return min(1.0, float(np.sum(weights * (cpu + blocked)[known])) / inside) if inside > 0 else 1.0
+
+
 def _groups(run: Run) -> NDArray[np.int64]:
     """A number for every pool, the same for pools of one site and kind."""
     numbers: dict[tuple[object, ...], int] = {}

@@ -23,6 +23,7 @@ PLAIN_WORDS = MappingProxyType(
         "transfer": "moving messages",
         "wait_task": "waiting for a task",
         "wait_lock": "waiting for a lock",
+        "wait_core": "waiting for a CPU",
         "startup": "starting up",
         "manager": "calling a manager",
         "idle": "idle, nothing to do",
