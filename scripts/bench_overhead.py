@@ -52,6 +52,7 @@ def main() -> int:
     try:
         pythons = [Python.at(path) for path in options.python or [sys.executable]]
         os.chdir(CHECKOUT)
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling a file each time is not what users have
         if options.tmp:
             os.environ["TMPDIR"] = tempfile.tempdir = os.path.abspath(options.tmp)  # noqa: PTH100 - as tempfile does
         print(f"mpdiag {__version__}, {usable_cpus()} usable CPUs, load {os.getloadavg()[0]:.1f}\n")
