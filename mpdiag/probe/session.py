@@ -47,6 +47,7 @@ class Session:
         self._recorder: Recorder | None = None
         self._kept: list[Recorder] = []
         self._lock = _thread.allocate_lock()
+        self._opener = 0
 
     def born(self, cause: str) -> None:
         """Write this process's header. A full disk or a missing directory leaves the process without a record."""
@@ -67,7 +68,7 @@ class Session:
     def forked(self) -> None:
         """Begin anew in a forked child: its own file, before any other Python code runs."""
         try:
-            self._lock = _thread.allocate_lock()  # another thread of the parent may have held it
+            self._lock, self._opener = _thread.allocate_lock(), 0  # another thread of the parent may have held it
             inherited, self._recorder = self._recorder, None
             if inherited is not None:
                 inherited.abandon()
@@ -93,13 +94,17 @@ class Session:
     @property
     def recorder(self) -> Recorder | None:
         """The open recorder, or None where it could not be opened or has been switched off."""
-        # Two recorders would overwrite each other; to wait for ever would be a deadlock in a finaliser or a signal
-        # handler that has interrupted the opening.
-        if self._recorder is None and self.birth is not None and self._lock.acquire(timeout=PATIENCE_S):
-            try:
-                self._open()
-            finally:
-                self._lock.release()
+        if self._recorder is None and self.birth is not None:
+            # Two recorders would overwrite each other. A finaliser or a signal handler that has interrupted the opening
+            # in this very thread goes without; another thread waits, though not for ever.
+            me = _thread.get_ident()
+            if self._opener != me and self._lock.acquire(timeout=PATIENCE_S):
+                self._opener = me
+                try:
+                    self._open()
+                finally:
+                    self._opener = 0
+                    self._lock.release()
         return self._recorder
 
     def _open(self) -> None:

@@ -83,6 +83,7 @@ def _finding(run: Run, pools: Sequence[Pool], taken: float, serial: float) -> Fi
     useful = sum(pool_work(run, pool.index).useful.value for pool in pools)
     started = sum(account(run).pools[pool.index].seconds["startup"] for pool in pools)
     sites = {origin.site for origin in origins}
+    alone = slowdown(run, pool) <= ALONE
     what = f"{len(pools):,} pools" if len(pools) > 1 else f"a pool of {pool.workers} workers"
     return Finding(
         rule=NotWorthIt.id,
@@ -102,7 +103,8 @@ def _finding(run: Run, pools: Sequence[Pool], taken: float, serial: float) -> Fi
             "\n".join(dict.fromkeys(_loop(origin) for origin in origins[:CALLS])),
         ),
         change=Serial(tuple(pool.index for pool in pools)),
-        explains=EXPLAINS if slowdown(run, pool) <= ALONE else (),
+        confidence="high" if alone else "medium",
+        explains=EXPLAINS if alone else (),
         about=about_pools(run, pools),
     )
 

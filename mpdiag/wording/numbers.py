@@ -20,7 +20,7 @@ ROUNDS_UP = 0.9995
 """From this share of a unit on, the next smaller one would show as 1000."""
 
 
-LEAST_S = 1e-9
+LEAST_S = 1e-10
 """Less is the rounding error of a sum."""
 
 

@@ -67,7 +67,7 @@ def test_threads_that_record_at_once_share_one_recorder(session, monkeypatch):
 
 
 def test_a_handler_in_the_middle_of_opening_records_nothing_and_does_not_hang(session, monkeypatch):
-    monkeypatch.setattr(session_module, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(session_module, "PATIENCE_S", 3600.0)
     inside = []
 
     class Interrupted(Recorder):

@@ -19,6 +19,7 @@ NOT_FINITE = [math.nan, math.inf, -math.inf]
     [
         (0, "0 s"),
         (3e-10, "0.3 ns"),
+        (3e-14, "0 s"),
         (42e-9, "42 ns"),
         (1.84e-6, "1.8 \u00b5s"),
         (18.04e-6, "18 \u00b5s"),
