@@ -15,13 +15,13 @@ from mpdiag.model.regions import outside_pools_s, region, union
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mpdiag.model.run import Run
+    from mpdiag.model.run import Process, Run
 
 
 def cpu_beside_tasks_s(run: Run, pools: Iterable[int]) -> float:
     """CPU seconds of these pools, parents and workers, beside their start-up: tasks, messages, the main thread.
 
-    The total of the run, as its supervisor was told at its end, less what the program used outside pools and what other
+    The total of the run, as its supervisor was told at its end and with what it could not be told, less what the program used outside pools and what other
     processes used, shared among the pools by the time that their processes existed. NaN when the run's total is not
     known.
     """
@@ -35,13 +35,33 @@ def cpu_beside_tasks_s(run: Run, pools: Iterable[int]) -> float:
 
 @lru_cache(maxsize=2)
 def _in_pools_s(run: Run) -> float:
+    if not run.meta.complete:
+        return float("nan")
     workers = {worker.process for worker in run.workers}
-    others = (
-        process.cpu_s
-        for place, process in enumerate(run.processes)
-        if place not in workers and process.role != "program" and isfinite(process.cpu_s)
-    )
-    return run.meta.cpu_s - _outside_s(run) - sum(others) if run.meta.complete else float("nan")
+    total = run.meta.cpu_s - _outside_s(run)
+    for place, process in enumerate(run.processes):
+        if place in workers:
+            total += _cpu_s(run, process) if _unaccounted(process) else 0.0
+        elif process.role != "program" and not _unaccounted(process):
+            total -= process.cpu_s if isfinite(process.cpu_s) else 0.0
+    return total
+
+
+def _unaccounted(process: Process) -> bool:
+    """Whether the run's total is without this process.
+
+    No process of the program waits for the fork server, nor for the resource tracker; and the fork server is the parent
+    of all that it forks.
+    """
+    return process.method == "forkserver" or process.role in ("forkserver", "resource tracker")
+
+
+def _cpu_s(run: Run, process: Process) -> float:
+    """CPU seconds of a process as it told at its end; else, as it was killed, as it was last sampled."""
+    if isfinite(process.cpu_s):
+        return process.cpu_s
+    mine = run.samples[(run.samples["pid"] == process.pid) & (run.samples["t"] >= process.start)]
+    return float(mine["cpu"].max()) if len(mine) else 0.0
 
 
 def _outside_s(run: Run) -> float:
