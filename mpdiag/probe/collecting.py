@@ -8,7 +8,7 @@ from struct import Struct
 from time import perf_counter_ns
 
 from mpdiag.probe.patch import genuine
-from mpdiag.probe.sampling import INDEX_FACTOR, JOB_FACTOR, MASK
+from mpdiag.probe.sampling import FACTOR, MASK
 from mpdiag.wire.format import FORMATS, NUMBER
 
 TYPE_CHECKING = False
@@ -27,12 +27,14 @@ HANDLE_OFFSET = Struct("<Qf").size
 class Collector:
     """Records what one thread collects for one pool."""
 
-    __slots__ = ("clock", "ledger", "opened", "plan")
+    __slots__ = ("clock", "ledger", "number", "opened", "plan", "recorder")
 
     def __init__(self, ledger: Ledger, clock: Callable[[], int] = perf_counter_ns) -> None:
         """Book into ``ledger``."""
         self.ledger = ledger
+        self.number = ledger.number
         self.plan = ledger.plan
+        self.recorder = ledger.recorder
         self.clock = clock
         self.opened: tuple[Any, int, int] | None = None
 
@@ -41,19 +43,19 @@ class Collector:
         if self.opened is not None:
             buffer, offset, since = self.opened
             self.opened = None
-            PACK_HANDLE(buffer, offset + HANDLE_OFFSET, self.clock() - since)
+            PACK_HANDLE(buffer, offset, self.clock() - since)
 
-    def timed(self, arrived: int, task: tuple[int, int], size: int, entry: Entry) -> None:
-        """Record one timed result that had arrived at ``arrived`` and is unpickled now."""
+    def timed(self, arrived: int, job: int, index: int, size: int, entry: Entry) -> bool:
+        """Record one timed result that had arrived at ``arrived`` and is unpickled now; False where is no room."""
         loaded = self.clock()
-        ledger = self.ledger
+        plan = self.plan
         try:
-            chunk, offset = ledger.recorder.slot()
+            chunk, offset = self.recorder.slot()
         except IndexError:  # no room: counted there
-            return
-        job, index = task
+            return False
+        buffer = chunk.buffer
         PACK(
-            chunk.buffer,
+            buffer,
             offset,
             arrived,
             loaded - arrived,
@@ -61,14 +63,15 @@ class Collector:
             job,
             index,
             size,
-            ledger.number,
+            self.number,
             entry.number,
             0,
-            self.plan.shift,
+            plan.shift,
             KIND,
         )
-        self.opened = (chunk.buffer, offset, loaded)
-        self.plan.spend(loaded)
+        self.opened = (buffer, offset + HANDLE_OFFSET, loaded)
+        plan.spend(loaded)
+        return True
 
 
 def counted(ledger: Ledger, get: Any, cache: Any) -> Callable[[], Any]:
@@ -81,33 +84,61 @@ def counted(ledger: Ledger, get: Any, cache: Any) -> Callable[[], Any]:
     if type(reader) is not connection.Connection or not genuine(get, connection):
         ledger.fail("pool with its own kind of queue", TypeError(type(reader).__qualname__))
         return get  # type: ignore[no-any-return]
-    collector = Collector(ledger)
-    receive = receiver(reader, collector, numbered=True)
-    live = ledger.live
-    last = -1
+    return _counting_get(Collector(ledger), reader, get, cache)
 
-    def counting_get() -> Any:
-        nonlocal last
+
+def _counting_get(  # noqa: C901 - flat: this is the hot path
+    collector: Collector, reader: Any, get: Callable[[], Any], cache: Any
+) -> Callable[[], Any]:
+    connection: Any = sys.modules["multiprocessing.connection"]
+    read, ledger, plan, clock = reader._recv_bytes, collector.ledger, collector.plan, collector.clock
+    live = ledger.live
+    last, entry, opened = -1, None, False
+
+    def counting_get() -> Any:  # noqa: C901 - flat: this is the hot path
+        nonlocal last, entry, opened
         try:
-            if collector.opened is not None:
+            if opened:
+                opened = False
                 collector.handled()
         except Exception as error:
             ledger.fail("collecting", error)
-        if last not in cache:
-            live.pop(last, None)
-        task = receive()
-        if task is not None:
-            last = task[0]
+        if reader._handle is None or not reader._readable:
+            return get()
+        buffer = read()
+        arrived = clock()
+        data = buffer.getbuffer()
+        task = connection._ForkingPickler.loads(data)
+        if task is None or ledger.broken:
+            return task
+        try:
+            if arrived > plan.until:
+                plan.relax(arrived)
+            job, index, outcome = task
+            if job != last:
+                if last not in cache:  # that was its last result: no more will ask for its entry
+                    live.pop(last, None)
+                last, entry = job, live.get(job)
+            if entry is not None:
+                size = len(data)
+                words, first = entry.collected_words, entry.collected
+                words[first] += 1
+                words[first + 1] += size
+                if not outcome[0]:
+                    words[first + 2] += 1
+                if (job + index) * FACTOR & MASK < plan.limit:
+                    opened = collector.timed(arrived, job, index, size, entry)
+        except Exception as error:
+            ledger.fail("collecting", error)
         return task
 
     return counting_get
 
 
-def receiver(reader: Any, collector: Collector, *, numbered: bool) -> Callable[[], Any]:
-    """What stands for ``reader.recv``, its stages run one by one.
+def receiver(reader: Any, collector: Collector) -> Callable[[], Any]:
+    """What stands for ``reader.recv`` of an executor's results, its stages run one by one.
 
-    It receives results that begin with their job and index when ``numbered``, else an executor's result items. It holds
-    the connection weakly, which must close when its owner lets it go.
+    It holds the connection weakly, which must close when its owner lets it go.
     """
     held = weakref.ref(reader)
     connection: Any = sys.modules["multiprocessing.connection"]
@@ -115,31 +146,27 @@ def receiver(reader: Any, collector: Collector, *, numbered: bool) -> Callable[[
 
     def recv() -> Any:
         source: Any = held()
-        source._check_closed()
-        source._check_readable()
+        if source._handle is None or not source._readable:
+            return connection._ConnectionBase.recv(source)
         buffer = source._recv_bytes()
         arrived = clock()
         data = buffer.getbuffer()
         item = connection._ForkingPickler.loads(data)
-        if item is None or type(item) is int or ledger.broken:  # a sentinel, or a worker's goodbye with its pid
+        if item is None or type(item) is int or ledger.broken:  # a worker's goodbye with its pid
             return item
         try:
             if arrived > plan.until:
                 plan.relax(arrived)
-            if numbered:
-                job, index, outcome = item
-                entry, failed = live.get(job), not outcome[0]
-            else:
-                job, index = 0, item.work_id
-                entry, failed = live.pop(index, None), item.exception is not None
+            index = item.work_id
+            entry = live.pop(index, None)
             if entry is not None:
                 words, first, size = entry.collected_words, entry.collected, len(data)
                 words[first] += 1
                 words[first + 1] += size
-                if failed:
+                if item.exception is not None:
                     words[first + 2] += 1
-                if (job * JOB_FACTOR ^ index * INDEX_FACTOR) & MASK < plan.limit:
-                    collector.timed(arrived, (job, index), size, entry)
+                if index * FACTOR & MASK < plan.limit:
+                    collector.timed(arrived, 0, index, size, entry)
         except Exception as error:
             ledger.fail("collecting", error)
         return item

@@ -10,7 +10,7 @@ import sys
 
 from mpdiag.probe.parts import LARGE, Call
 from mpdiag.probe.patch import genuine
-from mpdiag.probe.sampling import INDEX_FACTOR, JOB_FACTOR, MASK
+from mpdiag.probe.sampling import FACTOR, MASK
 from mpdiag.probe.sending import Sender
 
 TYPE_CHECKING = False
@@ -42,46 +42,54 @@ def call(task: Any, module: Any) -> Call:
 
 def _counting_put(ledger: Ledger, module: Any, put: Any, writer: Any) -> Callable[[Any], None]:
     connection: Any = sys.modules["multiprocessing.connection"]
-    check_closed, check_writable, write = writer._check_closed, writer._check_writable, writer._send_bytes
+    write = writer._send_bytes
     sender = Sender(ledger)
-    plan, clock, fail = sender.plan, sender.clock, ledger.fail
+    plan, clock = sender.plan, sender.clock
     mapstar, starmapstar = module.mapstar, module.starmapstar
-    current, words, first = -1, ledger.recorder.chunk.words, 0
+    current, gap = -1, False
+    entry: Any = None
+    words, first, second, third = ledger.recorder.chunk.words, 0, 0, 0
+    submitted = tasks = items = sent = 0
 
     def counting_put(task: Any) -> None:
-        nonlocal current, words, first
-        if task is None or ledger.broken:
+        nonlocal current, gap, entry, submitted, words, first, second, third, tasks, items, sent
+        if task is None or ledger.broken or writer._handle is None or not writer._writable:
             put(task)
             return
         try:
             job, index, called, args, _ = task
-            timed = (job * JOB_FACTOR ^ index * INDEX_FACTOR) & MASK < plan.limit
+            timed = (job + index) * FACTOR & MASK < plan.limit
             chunked = called is mapstar or called is starmapstar
             if job != current:
-                entry = sender.switch(job, args[0][0] if chunked else called)
-                current, words, first = job, entry.sent_words, entry.sent
-            elif sender.gap is not None:
+                found, submitted = ledger.open(job, args[0][0] if chunked else called)
+                current, gap = job, False
+                if found is not entry:
+                    entry, words, first = found, found.sent_words, found.sent
+                    second, third = first + 1, first + 2
+                    tasks, items, sent = words[first], words[second], words[third]
+            elif gap:
+                gap = False
                 sender.close_gap()
         except Exception as error:
-            fail("pool sending", error)
+            ledger.fail("pool sending", error)
             put(task)
             return
         began = clock() if timed else 0
-        check_closed()
-        check_writable()
         data = connection._ForkingPickler.dumps(task)
         dumped = clock() if timed else 0
         write(data)
+        written = clock() if timed else 0
         try:
             size = len(data)
-            words[first] += 1
-            words[first + 1] += len(args[0][1]) if chunked else 1
-            words[first + 2] += size
+            words[first] = tasks = tasks + 1
+            batch = len(args[0][1]) if chunked else 1
+            words[second] = items = items + batch
+            words[third] = sent = sent + size
+            if size >= LARGE:
+                sender.look_into(entry, call(task, module), (job, index), size)
             if timed:
-                sender.timed((began, dumped, clock()), (job, index), size, call(task, module))
-            elif size >= LARGE:
-                sender.look_into(call(task, module), (job, index), size)
+                gap = sender.timed(entry, submitted, began, dumped, written, job, index, size, batch)
         except Exception as error:
-            fail("pool sending", error)
+            ledger.fail("pool sending", error)
 
     return counting_put

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mpdiag.probe import function
+from mpdiag.probe.function import FUNCTION
 from mpdiag.probe.parts import LARGE, Call
-from mpdiag.probe.sampling import INDEX_FACTOR, MASK
+from mpdiag.probe.sampling import FACTOR, MASK
 from mpdiag.probe.sending import Sender
 
 TYPE_CHECKING = False
@@ -16,31 +17,18 @@ if TYPE_CHECKING:
 
 
 class Buffer:
-    """Stands for the queue's deque in the feeder: tells which item is being pickled, and since when."""
+    """Stands for the queue's deque in the feeder, which asks it for its length and for ``popleft``."""
 
-    __slots__ = ("_deque", "_limits", "began", "item")
+    __slots__ = ("_deque", "popleft")
 
-    def __init__(self, deque: Any, sender: Sender) -> None:
-        """Take items from ``deque``."""
+    def __init__(self, deque: Any, popleft: Callable[[], Any]) -> None:
+        """Take items from ``deque`` by ``popleft``."""
         self._deque = deque
-        self._limits = (sender.plan, sender.clock)
-        self.item: Any = None
-        self.began = 0
+        self.popleft = popleft
 
     def __len__(self) -> int:
         """Give the number of items that wait."""
         return len(self._deque)
-
-    def popleft(self) -> Any:
-        """Take the next item; IndexError when there is none."""
-        self.item = None
-        item = self._deque.popleft()
-        work_id = getattr(item, "work_id", None)
-        if work_id is not None:
-            plan, clock = self._limits
-            self.began = clock() if work_id * INDEX_FACTOR & MASK < plan.limit else 0
-            self.item = item
-        return item
 
 
 def counted(ledger: Ledger, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -49,50 +37,75 @@ def counted(ledger: Ledger, module: Any, args: tuple[Any, ...]) -> tuple[Any, ..
     Raises StopIteration where this version of ``_feed`` takes no bound ``send_bytes``.
     """
     send = next(arg for arg in args if getattr(arg, "__name__", "") == "send_bytes")
-    sender = Sender(ledger)
-    buffer = Buffer(args[0], sender)
-    counting = _counting_send(send, buffer, sender, module)
-    return (buffer, *(counting if arg is send else arg for arg in args[1:]))
+    popleft, counting = _counting(ledger, module, args[0].popleft, send)
+    return (Buffer(args[0], popleft), *(counting if arg is send else arg for arg in args[1:]))
 
 
-def _call(item: Any, module: Any) -> Call:
+def call(item: Any, module: Any) -> Call:
+    """What a call item calls, the chunk helper unwrapped."""
     called, args = item.fn, item.args
     if function.is_partial(called) and called.func is module._process_chunk:
         return Call(called.args[0], args[0], item.kwargs, starred=True)
     return Call(called, (args,), item.kwargs, starred=True)
 
 
-def _counting_send(send: Callable[[Any], None], buffer: Buffer, sender: Sender, module: Any) -> Callable[[Any], None]:
-    ledger, clock = sender.ledger, sender.clock
+def _counting(  # noqa: C901 - flat: this is the hot path
+    ledger: Ledger, module: Any, pop: Callable[[], Any], send: Callable[[Any], None]
+) -> tuple[Callable[[], Any], Callable[[Any], None]]:
+    """``popleft`` and ``send_bytes``, which share the item that is being pickled between them."""
+    sender = Sender(ledger)
+    plan, clock = sender.plan, sender.clock
+    is_partial, process_chunk = function.is_partial, module._process_chunk
+    item: Any = None
+    entry: Any = None
+    words, first, second, third = ledger.recorder.chunk.words, 0, 0, 0
+    submitted = began = tasks = items = sent = 0
+
+    def popleft() -> Any:
+        nonlocal item, began
+        item = None
+        taken = pop()
+        try:
+            began = clock() if taken.work_id * FACTOR & MASK < plan.limit else 0
+        except AttributeError:  # the queue's sentinel
+            return taken
+        item = taken
+        return taken
 
     def counting_send(data: Any) -> None:
-        item, began = buffer.item, buffer.began
+        nonlocal item, entry, submitted, words, first, second, third, tasks, items, sent
         if item is None or ledger.broken:
             send(data)
             return
         dumped = clock() if began else 0
-        task = (0, item.work_id)
         try:  # before the call goes out: its result may be back before this thread goes on
-            call = _call(item, module)
-            entry = sender.switch(item.work_id, call.function)
+            task, item = item, None
+            index, called, batch = task.work_id, task.fn, 1
+            if type(called) is not FUNCTION and is_partial(called) and called.func is process_chunk:
+                called, batch = called.args[0], len(task.args[0])
+            found, submitted = ledger.open(index, called)
+            if found is not entry:
+                entry, words, first = found, found.sent_words, found.sent
+                second, third = first + 1, first + 2
+                tasks, items, sent = words[first], words[second], words[third]
         except Exception as error:
             ledger.fail("executor sending", error)
             send(data)
             return
-        buffer.item = item = None
         began_writing = clock() if began else 0
         send(data)
         try:
             written = clock() if began else 0
-            words, first, size = entry.sent_words, entry.sent, len(data)
-            words[first] += 1
-            words[first + 1] += len(call.batch)
-            words[first + 2] += size
+            size = len(data)
+            words[first] = tasks = tasks + 1
+            words[second] = items = items + batch
+            words[third] = sent = sent + size
+            if size >= LARGE:
+                sender.look_into(entry, call(task, module), (0, index), size)
             if began:
-                sender.timed((began, dumped, dumped + written - began_writing), task, size, call)
-            elif size >= LARGE:
-                sender.look_into(call, task, size)
+                written += dumped - began_writing  # leaves out what came in between
+                sender.timed(entry, submitted, began, dumped, written, 0, index, size, batch)
         except Exception as error:
             ledger.fail("executor sending", error)
 
-    return counting_send
+    return popleft, counting_send

@@ -12,11 +12,12 @@ import time
 from time import perf_counter_ns
 
 from mpdiag.probe import function, parts
+from mpdiag.probe.function import FUNCTION
 from mpdiag.probe.site import Sites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import CodeType, FrameType
     from typing import Any
 
     from mpdiag.probe.session import Session
@@ -36,10 +37,27 @@ class Entry:
         self.number = number
         self.sent_words, self.sent = sent
         self.collected_words, self.collected = collected
-        self.callable = 0.0
+        self.callable = 0
         """Estimated bytes of a small message that are its callable."""
         self.share = 0.0
         """The callable's share of a large message, as last looked into."""
+
+
+class Place:
+    """Where tasks of one pool are submitted from: a site and the library method it calls."""
+
+    __slots__ = ("code", "entries", "entry", "mapped", "method", "site")
+
+    def __init__(self, site: int, method: str) -> None:
+        """Begin with no entry."""
+        self.site = site
+        self.method = method
+        self.mapped = method.startswith("imap")
+        """Its jobs have many tasks and no size that is known from the start."""
+        self.code: CodeType | None = None
+        self.entry: Entry | None = None
+        """Of the function called last, and what it is recognised by."""
+        self.entries: dict[Any, Entry] = {}
 
 
 class Ledger:
@@ -48,8 +66,9 @@ class Ledger:
     __slots__ = (
         "_created",
         "_creator",
-        "_entries",
+        "_nowhere",
         "_opened",
+        "_places",
         "began_to_end",
         "broken",
         "channel",
@@ -90,11 +109,12 @@ class Ledger:
         self.began_to_end = 0
         self.sized: dict[int, tuple[int, int]] = {}
         """Job -> items and chunk size of a map call, until its first task is sent."""
-        self.pending: dict[int, tuple[int, str, int]] = {}
-        """Job -> site, method and time of its submission, until its first task is sent."""
+        self.pending: dict[int, tuple[Place, int]] = {}
+        """Job -> place and time of its submission, until its first task is sent."""
         self.live: dict[int, Entry] = {}
         """Job -> its entry, until its last result is collected."""
-        self._entries: dict[Any, Entry] = {}
+        self._places: dict[tuple[int, str], Place] = {}
+        self._nowhere = (Place(0, ""), 0)
         self.site = self.sites.caller(frame)[0]
 
     def opened(self, workers: int, maxtasks: int, method: str, initializer: str, flags: int = 0) -> None:
@@ -135,21 +155,29 @@ class Ledger:
 
     def submitted(self, job: int, frame: FrameType | None) -> None:
         """Note that ``job`` was submitted now, by the user's line above ``frame``."""
-        site, method = self.sites.caller(frame)
-        self.pending[job] = (site, method, perf_counter_ns())
+        key = self.sites.caller(frame)
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = Place(*key)
+        self.pending[job] = (place, perf_counter_ns())
 
     def open(self, job: int, called: Any) -> tuple[Entry, int]:
         """The entry of ``job``, which calls ``called``, and when it was submitted."""
-        site, method, submitted = self.pending.pop(job, (0, "", 0))
+        place, submitted = self.pending.pop(job, self._nowhere)
         # A function is recognised by its code; what else is called must not be kept alive here, so by name.
-        key = called.__code__ if type(called) is function.FUNCTION else function.name(called)
-        entry = self._entries.get((site, method, key))
-        if entry is None:
-            entry = self._entries[site, method, key] = self._origin(site, method, called)
+        code = called.__code__ if type(called) is FUNCTION else None
+        entry = place.entry
+        if entry is None or code is None or code is not place.code:
+            key = code or function.name(called)
+            entry = place.entries.get(key)
+            if entry is None:
+                entry = place.entries[key] = self._origin(place.site, place.method, called)
+            place.entry, place.code = entry, code
         self.live[job] = entry
-        length, chunksize = self.sized.pop(job, (0, 0))
-        if length or method.startswith("imap"):
-            self.recorder.put("job", submitted, job, entry.number, length, min(chunksize, LARGEST))
+        if place.mapped or self.sized:
+            length, chunksize = self.sized.pop(job, (0, 0))
+            if length or place.mapped:
+                self.recorder.put("job", submitted, job, entry.number, length, min(chunksize, LARGEST))
         return entry, submitted
 
     def _origin(self, site: int, method: str, called: Any) -> Entry:
@@ -160,7 +188,7 @@ class Ledger:
         sent = recorder.live("sent", 0, 0, 0, 0, self.number, number)
         collected = recorder.live("collected", 0, 0, 0, 0, self.number, number)
         entry = Entry(number, sent or _unrecorded(), collected or _unrecorded())
-        entry.callable = parts.reference_size(called)
+        entry.callable = int(parts.reference_size(called))
         return entry
 
     def fail(self, hook: str, error: BaseException) -> None:

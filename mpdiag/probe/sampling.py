@@ -1,7 +1,7 @@
 """Which tasks are timed: all of them while the budget allows, then one in 2**k, chosen by the task's own number.
 
 Parent and worker apply the same hash with their own k, so the side that times fewer tasks times a subset of what the
-other one times, and the two sides' records meet. Multiplying by an odd constant near 2**32 divided by the golden ratio
+other one times, and the two sides' records meet. Multiplying by an odd constant near 2**16 divided by the golden ratio
 spreads consecutive numbers evenly (Knuth, TAOCP vol. 3, 6.4), so one task in 2**k is timed whatever the order.
 """
 
@@ -13,22 +13,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mpdiag.probe.recorder import Recorder
 
-JOB_FACTOR = 0x85EBCA6B
-INDEX_FACTOR = 0x9E3779B1
-MASK = 0xFFFFFFFF
-ALL = 1 << 32
+FACTOR = 40503
+MASK = 0xFFFF
+ALL = 1 << 16
+"""16 bits are enough for one in 65,536, and half as dear as 32 that do not fit a digit of Python's integers."""
 
 BURST = 32
 """Timed events between two looks at the clock; also what a new plan spends freely."""
 SHARE = 0.5
 """The part of the budget that timing may use; counting and looking into large messages take the rest."""
-LARGEST_SHIFT = 24
+LARGEST_SHIFT = 16
 
 
 class Plan:
     """The sampling of one side.
 
-    Task (job, index) is timed when ``((job * JOB_FACTOR) ^ (index * INDEX_FACTOR)) & MASK < limit``. Callers write the
+    Task (job, index) is timed when ``(job + index) * FACTOR & MASK < limit``. Callers write the
     test out, since a call would cost as much as the rest of counting.
     """
 

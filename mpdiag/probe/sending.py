@@ -30,67 +30,68 @@ UNSIGNED_MAX = 0xFFFFFFFF
 class Sender:
     """Records what one thread sends for one pool."""
 
-    __slots__ = ("_submitted", "clock", "entry", "gap", "ledger", "plan")
+    __slots__ = ("_gap", "clock", "ledger", "plan", "recorder")
 
     def __init__(self, ledger: Ledger, clock: Callable[[], int] = perf_counter_ns) -> None:
         """Book into ``ledger``."""
         self.ledger = ledger
         self.plan = ledger.plan
+        self.recorder = ledger.recorder
         self.clock = clock
-        self.entry: Entry | None = None
-        self._submitted = 0
-        self.gap: tuple[Any, int, int] | None = None
-
-    def switch(self, job: int, called: Any) -> Entry:
-        """The entry of another job than the last one's."""
-        self.gap = None
-        self.entry, self._submitted = self.ledger.open(job, called)
-        return self.entry
+        self._gap: tuple[Any, int, int] = (None, 0, 0)
 
     def close_gap(self) -> None:
-        """The next task of the job has come: complete the last timed record with the time since it went out."""
-        if self.gap is not None:
-            buffer, offset, since = self.gap
-            self.gap = None
-            PACK_GAP(buffer, offset + GAP_OFFSET, self.clock() - since)
+        """The next task of the job has come: complete the record just timed with the time since it went out."""
+        buffer, offset, since = self._gap
+        PACK_GAP(buffer, offset + GAP_OFFSET, self.clock() - since)
 
-    def timed(self, stamps: tuple[int, int, int], task: tuple[int, int], size: int, call: Call) -> None:
-        """Record the timed task (job, index) ``task``: ``stamps`` are pickle begin, pickle end and write end."""
-        began, dumped, written = stamps
-        entry = self.entry
-        if entry is None:
-            return
-        share = self.look_into(call, task, size) if size >= LARGE else entry.callable
+    def timed(  # noqa: PLR0913, PLR0917 - positional and flat: this is the hot path
+        self,
+        entry: Entry,
+        submitted: int,
+        began: int,
+        dumped: int,
+        written: int,
+        job: int,
+        index: int,
+        size: int,
+        items: int,
+    ) -> bool:
+        """Record the timed task (job, index), whose pickling began and ended, and whose writing ended then.
+
+        Gives whether there was room, so that ``close_gap`` must follow.
+        """
+        plan = self.plan
         try:
-            chunk, offset = self.ledger.recorder.slot()
+            chunk, offset = self.recorder.slot()
         except IndexError:  # no room: counted there
-            return
+            return False
         PACK(
             chunk.buffer,
             offset,
-            self._submitted,
+            submitted,
             began,
             dumped - began,
             written - dumped,
-            *task,
+            job,
+            index,
             size,
-            min(int(share), UNSIGNED_MAX),
-            len(call.batch),
+            entry.callable if size < LARGE else min(int(entry.share * size), UNSIGNED_MAX),
+            items,
             entry.number,
             0.0,
             0,
-            self.plan.shift,
+            plan.shift,
             KIND,
         )
-        self.gap = (chunk.buffer, offset, written)
-        self.plan.spend(written)
+        self._gap = (chunk.buffer, offset, written)
+        plan.spend(written)
+        return True
 
-    def look_into(self, call: Call, task: tuple[int, int], size: int) -> float:
-        """Record the parts of a large message while the budget allows; the callable's estimated bytes."""
-        ledger, entry = self.ledger, self.entry
+    def look_into(self, entry: Entry, call: Call, task: tuple[int, int], size: int) -> None:
+        """Record the parts of a large message while the budget allows; note its callable's share."""
+        ledger = self.ledger
         began = self.clock()
-        if entry is None:
-            return 0.0
         if began > self.plan.until:
             self.plan.relax(began)
         if ledger.recorder.may_look(began):
@@ -102,4 +103,3 @@ class Sender:
             except Exception as error:  # an argument of an unexpected kind: the counts go on
                 ledger.session.fail("looking into a large message", error)
             ledger.recorder.spent(self.clock() - began)
-        return entry.share * size

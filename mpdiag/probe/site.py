@@ -33,35 +33,44 @@ BEFORE_3_10 = frozenset(
 class Sites:
     """Finds call sites for one recorder; every (code, instruction) is resolved once."""
 
-    __slots__ = ("_known", "_recorder", "_standard")
+    __slots__ = ("_known", "_library", "_recorder", "_standard")
 
     def __init__(self, recorder: Recorder) -> None:
         """Intern sites into ``recorder``."""
         self._recorder = recorder
         # Keyed by id and not by code object, whose hash walks all its constants; the value keeps the code alive.
         self._known: dict[tuple[int, int], tuple[CodeType, int]] = {}
+        self._library: dict[int, tuple[str | None, CodeType]] = {}
+        """Of library code: the name under which the user knows it, if that is public."""
         self._standard = getattr(sys, "stdlib_module_names", BEFORE_3_10)
 
     def caller(self, frame: FrameType | None) -> tuple[int, str]:
         """Number of the user's site at or above ``frame`` (0 for none), and the library function that it called."""
         called = ""
-        known = self._known
+        library = self._library
         while frame is not None:
             code = frame.f_code
-            entry = known.get((id(code), frame.f_lasti))
-            number = self._resolve(frame) if entry is None else entry[1]
-            if number:
-                return number, called
-            called = code.co_name if code.co_name[0] not in "<_" else called
+            inner = library.get(id(code))
+            if inner is None:
+                entry = self._known.get((id(code), frame.f_lasti))
+                if entry is not None:
+                    return entry[1], called
+                number = self._resolve(frame)
+                if number:
+                    return number, called
+                inner = library[id(code)]
+            called = inner[0] or called
             frame = frame.f_back
         return 0, called
 
     def _resolve(self, frame: FrameType) -> int:
+        """The number of a frame's site, 0 where it is library code; remembers which."""
         code = frame.f_code
         root = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        number = 0
-        if root not in LIBRARIES and root not in self._standard:
-            function = getattr(code, "co_qualname", code.co_name)
-            number = self._recorder.site(code.co_filename, frame.f_lineno or 0, function)
+        if root in LIBRARIES or root in self._standard:
+            self._library[id(code)] = (code.co_name if code.co_name[0] not in "<_" else None, code)
+            return 0
+        function = getattr(code, "co_qualname", code.co_name)
+        number = self._recorder.site(code.co_filename, frame.f_lineno or 0, function)
         self._known[id(code), frame.f_lasti] = (code, number)
         return number

@@ -15,7 +15,7 @@ from time import perf_counter_ns, process_time_ns, thread_time_ns
 from mpdiag.probe.parts import LARGE, Part
 from mpdiag.probe.parts import Ledger as Parts
 from mpdiag.probe.patch import genuine
-from mpdiag.probe.sampling import INDEX_FACTOR, JOB_FACTOR, MASK
+from mpdiag.probe.sampling import FACTOR, MASK
 from mpdiag.wire.format import FLAGS, FORMATS, NUMBER
 
 TYPE_CHECKING = False
@@ -34,10 +34,15 @@ FAILED = FLAGS["failed"]
 class Dialect:
     """How one kind of pool talks: which queue its tasks come through, and how a task's bytes are taken from it."""
 
-    def __init__(self, queue: str, take: Callable[[Any], Callable[[], bytes]], *, numbered: bool) -> None:
-        """``queue`` is the class in multiprocessing.queues; ``numbered`` tasks and results begin with job and index."""
+    def __init__(
+        self, queue: str, stages: Callable[[Any], tuple[Any, Callable[[], bytes], Any]], *, numbered: bool
+    ) -> None:
+        """``queue`` is the class in multiprocessing.queues; ``numbered`` tasks and results begin with job and index.
+
+        ``stages`` gives what its ``get`` does with it: the lock, how to receive, what to release afterwards, if any.
+        """
         self.queue = queue
-        self.take = take
+        self.stages = stages
         self.numbered = numbered
 
     def fits(self, incoming: Any, outgoing: Any) -> bool:
@@ -101,7 +106,7 @@ class Loop:
 
     def getter(self, queue: Any, dialect: Dialect) -> Callable[..., Any]:
         """What replaces ``queue.get``."""
-        original, take, numbered = queue.get, dialect.take(queue), dialect.numbered
+        original, (lock, receive, release), numbered = queue.get, dialect.stages(queue), dialect.numbered
         clock, plan, words, first = self.clock, self.plan, self.words, self.first
         second = first + 1
         queues: Any = sys.modules["multiprocessing.queues"]
@@ -114,7 +119,10 @@ class Loop:
             if not taken:
                 self._begins()
             asked = clock()
-            data = take()
+            with lock:
+                data = receive()
+            if release is not None:
+                release()
             read = clock()
             task = queues._ForkingPickler.loads(data)
             if task is None:
@@ -129,7 +137,7 @@ class Loop:
                 size = len(data)
                 words[first] = taken = taken + 1
                 words[second] = received = received + size
-                if (job * JOB_FACTOR ^ index * INDEX_FACTOR) & MASK < plan.limit:
+                if (job + index) * FACTOR & MASK < plan.limit:
                     self.pending = (job, index, size, asked, read, clock(), thread_time_ns())
             except Exception as error:  # nothing of ours may reach the loop
                 self.fail(error)
@@ -145,7 +153,7 @@ class Loop:
 
     def putter(self, queue: Any, dialect: Dialect) -> Callable[[Any], None]:
         """What replaces ``queue.put``."""
-        original, send, lock = queue.put, queue._writer.send_bytes, queue._wlock
+        original, send, lock = queue.put, queue._writer.send_bytes, _inner(queue._wlock)
         clock, words, third, fourth = self.clock, self.words, self.first + 2, self.first + 3
         numbered, record = dialect.numbered, self._record
         queues: Any = sys.modules["multiprocessing.queues"]
@@ -231,28 +239,22 @@ class Loop:
             recorder.spent(self.clock() - began)
 
 
-def _take_simple(queue: Any) -> Callable[[], bytes]:
-    lock, receive = queue._rlock, queue._reader.recv_bytes
-
-    def take() -> bytes:
-        with lock:
-            data: bytes = receive()
-        return data
-
-    return take
+def _simple(queue: Any) -> tuple[Any, Callable[[], bytes], None]:
+    return _inner(queue._rlock), queue._reader.recv_bytes, None
 
 
-def _take_bounded(queue: Any) -> Callable[[], bytes]:
-    lock, receive, release = queue._rlock, queue._recv_bytes, queue._sem.release
-
-    def take() -> bytes:
-        with lock:
-            data: bytes = receive()
-        release()
-        return data
-
-    return take
+def _bounded(queue: Any) -> tuple[Any, Callable[[], bytes], Callable[[], None]]:
+    return _inner(queue._rlock), queue._recv_bytes, queue._sem.release
 
 
-POOL = Dialect("SimpleQueue", _take_simple, numbered=True)
-EXECUTOR = Dialect("Queue", _take_bounded, numbered=False)
+def _inner(lock: Any) -> Any:
+    """The semaphore inside a standard lock, which does all that ``with`` does; what somebody has changed as it is."""
+    synchronize: Any = sys.modules.get("multiprocessing.synchronize")
+    if synchronize is None or type(lock) is not synchronize.Lock:
+        return lock
+    kept = all(genuine(getattr(type(lock), name), synchronize) for name in ("__enter__", "__exit__"))
+    return lock._semlock if kept else lock
+
+
+POOL = Dialect("SimpleQueue", _simple, numbered=True)
+EXECUTOR = Dialect("Queue", _bounded, numbered=False)

@@ -107,7 +107,7 @@ class Executors:
             return
         collector = Collector(ledger)
         self.collectors[id(executor._call_queue)] = collector
-        reader.recv = receiver(reader, collector, numbered=False)
+        reader.recv = receiver(reader, collector)
 
     def _feed(self, original: Callable[..., None]) -> Callable[..., None]:
         def _feed(*args: Any) -> None:
