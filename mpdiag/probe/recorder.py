@@ -23,23 +23,29 @@ LOOKS_SHARE = 0.25
 class Recorder(SegmentWriter):
     """Writes this process's records and knows what an event costs here."""
 
-    __slots__ = ("_cost", "_looked", "_opened", "budget", "timed_ns")
+    __slots__ = ("_cost", "_looked", "_opened", "budget", "timed_ns", "units")
 
     def __init__(
         self,
         directory: str,
-        birth: tuple[str, dict[str, int | bytes]],
+        birth: tuple[str, bytes],
         budget: float,
+        units: tuple[float, float] | None = None,
         clock: Callable[[], int] = perf_counter_ns,
     ) -> None:
-        """Map the segment of this process; OSError when that cannot be had."""
+        """Map the segment of this process; OSError when that cannot be had.
+
+        ``units`` is what an event costs, if the parent has measured it already.
+        """
         self._cost = None
         super().__init__(directory, CAUSES.index("unknown"), birth)
         self.budget = budget
         self._looked = 0
         self._opened = clock()
-        counted, self.timed_ns = self._unit_costs(clock)
-        self._cost = self.live("cost", 0, 0, counted, self.timed_ns)
+        self.units = units or self._unit_costs(clock)
+        """Nanoseconds of a counted and of a timed event."""
+        self.timed_ns = self.units[1]
+        self._cost = self.live("cost", 0, 0, *self.units)
 
     def _unit_costs(self, clock: Callable[[], int]) -> tuple[float, float]:
         """Nanoseconds of a counted and of a timed event: their statements, the fastest of a few rounds here."""

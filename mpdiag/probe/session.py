@@ -37,14 +37,15 @@ class Session:
         self.directory = directory
         self.budget = budget
         self.uid = b""
-        self.birth: tuple[str, dict[str, int | bytes]] | None = None
+        self.birth: tuple[str, bytes] | None = None
         self.targets: list[tuple[Any, Callable[..., None]]] = []
         """(function, overlay): what to do in a child whose Process target is that function."""
-        self.children: list[Callable[[], None]] = []
-        """What runtimes must forget in a forked child."""
         self._patches: Patches | None = None
         self.faults: dict[str, str] = {}
         self._recorder: Recorder | None = None
+        self._units: tuple[float, float] | None = None
+        self._image = b""
+        """What the headers of this process image and of its forked children have in common."""
         self._kept: list[Recorder] = []
         self._lock = _thread.allocate_lock()
         self._opener = 0
@@ -53,17 +54,17 @@ class Session:
         """Write this process's header. A full disk or a missing directory leaves the process without a record."""
         parent, self.uid = self.uid, os.urandom(8)
         pid, now = os.getpid(), perf_counter_ns()
-        head = header.fields(header.CAUSES.index(cause), pid, now, self.uid)
-        head.update(
-            ppid=os.getppid(), parent_uid=parent, python=sys.hexversion, time_ns=time_ns(), argv=_command_line()
-        )
+        if not self._image or not hasattr(sys, "orig_argv"):  # Python 3.9 knows its arguments only later
+            self._image = header.encode(**header.fields(0, 0, 0, b""), python=sys.hexversion, argv=_command_line())
+        number = header.CAUSES.index(cause)
+        raw = header.renewed(self._image, number, pid, os.getppid(), self.uid, parent, now, time_ns())
         name = header.identity(pid, now, self.uid)
         self.birth = None
         try:
-            header.create(self.directory, name, 0, header.encode(**head))
+            header.create(self.directory, name, 0, raw)
         except OSError:
             return  # the supervisor sees a process without a record and reports the loss
-        self.birth = (name, head)
+        self.birth = (name, raw)
 
     def forked(self) -> None:
         """Begin anew in a forked child: its own file, before any other Python code runs."""
@@ -72,10 +73,9 @@ class Session:
             inherited, self._recorder = self._recorder, None
             if inherited is not None:
                 inherited.abandon()
+                self._units = inherited.units
                 self._kept.append(inherited)  # its memory map must never go, see wire.segment
             self.faults.clear()
-            for forget in self.children:
-                forget()
             self.born("fork")
             if self.birth is None and inherited is not None:
                 inherited.count_lost()
@@ -115,7 +115,7 @@ class Session:
         try:
             with loading():
                 from mpdiag.probe.recorder import Recorder
-            self._recorder = Recorder(self.directory, self.birth, self.budget)
+            self._recorder = Recorder(self.directory, self.birth, self.budget, self._units)
         except (OSError, ValueError) as error:  # no room, no rights, no descriptors
             self._give_up(getattr(error, "errno", None) or 0)
 

@@ -106,7 +106,7 @@ class SegmentWriter:
         "total",
     )
 
-    def __init__(self, directory: str, cause: int, born: tuple[str, dict[str, int | bytes]] | None = None) -> None:
+    def __init__(self, directory: str, cause: int, born: tuple[str, bytes] | None = None) -> None:
         """Open the segment of this process in run directory ``directory``.
 
         ``born`` is the name and header of the file that ``header.create`` already made for this process; without it
@@ -118,8 +118,8 @@ class SegmentWriter:
             now = perf_counter_ns()
             head = header.fields(cause, os.getpid(), now, uid)
             head.update(ppid=os.getppid(), python=sys.hexversion, time_ns=time_ns())
-            born = (header.identity(os.getpid(), now, uid), head)
-            header.create(directory, born[0], 0, header.encode(**head))
+            born = (header.identity(os.getpid(), now, uid), header.encode(**head))
+            header.create(directory, born[0], 0, born[1])
         self._name, self._header = born
         self._lock = _thread.allocate_lock()
         self._numbers = count(1)
@@ -227,8 +227,7 @@ class SegmentWriter:
                 self._lock.release()
 
     def _next_chunk(self, number: int, size: int) -> Chunk:
-        head = header.encode(**{**self._header, "chunk": number})
-        path = header.create(self._directory, self._name, number, head)
+        path = header.create(self._directory, self._name, number, header.of_chunk(self._header, number))
         try:
             return Chunk(path, number, size)
         except OSError:

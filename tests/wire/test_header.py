@@ -43,3 +43,16 @@ def test_a_segment_is_private_and_never_replaced(tmp_path):
     assert Path(path).stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileExistsError):
         header.create(str(tmp_path), "name", 0, b"y")
+
+
+def test_a_renewed_header_differs_in_what_a_fork_changes_only():
+    uid, parent = b"abcdefgh", b"12345678"
+    image = header.encode(**header.fields(0, 0, 0, b""), python=0x030B07F0, argv=b"python x.py")
+    renewed = header.renewed(image, 3, 77, 66, uid, parent, 5 << 40, 6 << 40)
+    values = {**header.fields(3, 77, 5 << 40, uid), "ppid": 66, "parent_uid": parent, "time_ns": 6 << 40}
+    assert renewed == header.encode(**values, python=0x030B07F0, argv=b"python x.py")
+
+
+def test_the_header_of_a_further_file_has_its_number():
+    head = header.encode(**header.fields(2, 7, 8, b"abcdefgh"), argv=b"python")
+    assert header.of_chunk(head, 3) == header.encode(**header.fields(2, 7, 8, b"abcdefgh"), chunk=3, argv=b"python")

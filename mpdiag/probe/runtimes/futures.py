@@ -39,7 +39,7 @@ class Executors:
         self.session = session
         self.ledgers: dict[int, Ledger] = {}
         self.collectors: dict[int, Collector] = {}
-        session.children.append(self._forget)
+        self.process = os.getpid()
         session.targets.append((self.module._process_worker, self._overlay))
         replace = session.patches.replace
         manager = self.module._ExecutorManagerThread
@@ -52,6 +52,8 @@ class Executors:
         replace(queues.Queue, "_feed", self._feed)
 
     def _forget(self) -> None:
+        """Forget what a forked child has inherited, once it makes a pool: at the fork, freeing would be dear."""
+        self.process = os.getpid()
         self.ledgers.clear()
         self.collectors.clear()
 
@@ -63,6 +65,8 @@ class Executors:
         def __init__(queue: Any, *args: Any, **kwargs: Any) -> None:
             original(queue, *args, **kwargs)
             try:
+                if self.process != os.getpid():
+                    self._forget()
                 self.ledgers.pop(id(queue), None)  # an earlier executor's, at the same address
                 channel = os.fstat(queue._reader.fileno()).st_ino
                 self.ledgers[id(queue)] = Ledger(self.session, channel, sys._getframe(1))

@@ -36,7 +36,7 @@ class Pools:
         self.session = session
         self.ledgers: dict[int, Ledger] = {}
         self.settings: dict[int, tuple[int, str, str]] = {}
-        session.children.append(self._forget)
+        self.process = os.getpid()
         session.targets.append((self.module.worker, self._overlay))
         replace = session.patches.replace
         replace(self.module._PoolCache, "__init__", self._cache_init)
@@ -48,6 +48,8 @@ class Pools:
         replace(self.module.Pool, "_terminate_pool", self._terminate_pool)
 
     def _forget(self) -> None:
+        """Forget what a forked child has inherited, once it makes a pool: at the fork, freeing would be dear."""
+        self.process = os.getpid()
         self.ledgers.clear()
         self.settings.clear()
 
@@ -66,6 +68,8 @@ class Pools:
         return __init__
 
     def _begin(self, cache: Any, frame: Any) -> None:
+        if self.process != os.getpid():
+            self._forget()
         pool = frame.f_locals.get("self")
         reader = getattr(getattr(pool, "_inqueue", None), "_reader", None)
         self.ledgers.pop(id(cache), None)  # an earlier pool's, at the same address
