@@ -20,9 +20,10 @@ from time import perf_counter_ns, time_ns
 from mpdiag.wire import header
 from mpdiag.wire.format import FORMATS, HEADER_SIZE, NUMBER, SLOT_SIZE, TEXT_BYTES, TEXT_LIMIT
 
-FIRST_CHUNK = 1 << 16
-"""Bytes of the first chunk: mapping 64 KiB costs a process about 50 us, 4 MiB already a millisecond."""
-LARGEST_CHUNK = 1 << 22
+FIRST_CHUNK = 1 << 14
+"""Bytes of the first chunk, enough for a worker of a few hundred tasks: a program may start thousands of processes."""
+LARGEST_CHUNK = 1 << 20
+"""What is mapped and written counts as the process's memory: one chunk of it at most, see ``_release``."""
 PATIENCE_S = 0.02
 """How long a thread waits for another one to make the next chunk before it makes one itself."""
 LIMIT = 1 << 26
@@ -84,6 +85,14 @@ def _kept(mapping: mmap.mmap) -> mmap.mmap:
     # The interpreter holds at-fork callbacks until all modules and objects of the program are gone.
     os.register_at_fork(after_in_parent=mapping.tell)
     return mapping
+
+
+def _release(mapping: mmap.mmap) -> None:
+    """Give back the memory of a full chunk: the file keeps it, and what is touched again comes from there."""
+    try:
+        mapping.madvise(mmap.MADV_DONTNEED)
+    except (OSError, ValueError):  # it stays in memory, then
+        return
 
 
 class SegmentWriter:
@@ -221,6 +230,7 @@ class SegmentWriter:
             self._refused = 0
             self.total += size
             self.chunk = grown
+            _release(full.buffer)
             return grown
         finally:
             if held:
