@@ -13,7 +13,6 @@ from time import perf_counter_ns
 
 from mpdiag.probe import function, parts
 from mpdiag.probe.function import FUNCTION
-from mpdiag.probe.site import Sites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class Ledger:
         self._creator = _thread.get_ident()
         self._created = (perf_counter_ns(), self._creator_cpu())
         self._opened = False
-        self.sites = Sites(recorder)
+        self.sites = recorder.sites
         self.parts = parts.Ledger(recorder)
         self.plan = recorder.plan()
         """Shared by the sending and the collecting thread: only the latter sees the clock at every task."""

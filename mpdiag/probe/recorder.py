@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import perf_counter_ns, thread_time_ns
 
 from mpdiag.probe.sampling import Plan
+from mpdiag.probe.site import Sites
 from mpdiag.wire.format import CAUSES, HEADER_SIZE
 from mpdiag.wire.segment import LIMIT, PACKERS, SegmentWriter
 
@@ -23,7 +24,7 @@ LOOKS_SHARE = 0.25
 class Recorder(SegmentWriter):
     """Writes this process's records and knows what an event costs here."""
 
-    __slots__ = ("_cost", "_looked", "_opened", "budget", "timed_ns", "units")
+    __slots__ = ("_cost", "_looked", "_opened", "budget", "sites", "timed_ns", "units")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Recorder(SegmentWriter):
         self._cost = None
         super().__init__(directory, CAUSES.index("unknown"), birth)
         self.budget = budget
+        self.sites = Sites(self)
         self._looked = 0
         self._opened = clock()
         self.units = units or self._unit_costs(clock)

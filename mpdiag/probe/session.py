@@ -43,6 +43,8 @@ class Session:
         self._patches: Patches | None = None
         self.faults: dict[str, str] = {}
         self._recorder: Recorder | None = None
+        self._kind: type[Recorder] | None = None
+        """Imported at its first use: a forked child need not go through the import system again."""
         self._units: tuple[float, float] | None = None
         self._image = b""
         """What the headers of this process image and of its forked children have in common."""
@@ -110,12 +112,14 @@ class Session:
     def _open(self) -> None:
         if self._recorder is not None or self.birth is None:
             return  # another thread was faster
-        from mpdiag.probe.loading import loading
-
         try:
-            with loading():
-                from mpdiag.probe.recorder import Recorder
-            self._recorder = Recorder(self.directory, self.birth, self.budget, self._units)
+            if self._kind is None:
+                from mpdiag.probe.loading import loading
+
+                with loading():
+                    from mpdiag.probe.recorder import Recorder
+                self._kind = Recorder
+            self._recorder = self._kind(self.directory, self.birth, self.budget, self._units)
         except (OSError, ValueError) as error:  # no room, no rights, no descriptors
             self._give_up(getattr(error, "errno", None) or 0)
 

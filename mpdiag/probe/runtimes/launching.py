@@ -9,8 +9,6 @@ from __future__ import annotations
 import sys
 from time import perf_counter_ns
 
-from mpdiag.probe.site import Sites
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +45,7 @@ def _start(frame: FrameType, session: Session) -> None:
         "start",
         perf_counter_ns(),
         process._identity[-1] if process._identity else 0,
-        Sites(recorder).caller(frame)[0],
+        recorder.sites.caller(frame)[0],
         recorder.text(method),
         recorder.text(process.name),
     )
