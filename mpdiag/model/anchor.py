@@ -58,9 +58,11 @@ def anchored(replay: PoolReplay, costs: Mapping[int, Costs], used_s: float) -> A
 
 
 def _consuming(replay: PoolReplay, stamped: Anchor, used: float) -> Anchor:
-    """The costs of messages scaled to the CPU time that was really used.
+    """The costs of messages brought to the CPU time that was really used.
 
-    Stamps see what is between them, and the typical message; the operating system sees all.
+    Stamps see what is between them, and the typical message; the operating system sees all. Where more was used than
+    stamped, the stamps missed it; where less, writer and reader of the stamped messages waited (for each other, a
+    processor, the GIL), and will again for messages as large.
     """
     tasks = messages = 0.0
     for member in replay.members:
@@ -72,7 +74,8 @@ def _consuming(replay: PoolReplay, stamped: Anchor, used: float) -> Anchor:
                 messages += batch.repeat * (float(np.sum(cut.cpu)) - own)
     if not used > 0 or messages <= 0:
         return stamped
-    return stamped.times(min(max((used - tasks) / messages, LEAST_USED), MOST_USED))
+    share = min(max((used - tasks) / messages, LEAST_USED), MOST_USED)
+    return stamped.times(share) if share > 1 else changed(stamped, cpu=share)
 
 
 def _slower(replay: PoolReplay, bare: Anchor, contended: Replayed, ledgers: Sequence[Mapping[str, float]]) -> float:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Role = Literal["argument", "callable", "result"]
+"""What a part of a message is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -18,13 +21,15 @@ class Chunk:
 class Shed:
     """So many bytes of an origin's every message go away (per task, mean); ``once`` bytes are sent to each worker.
 
-    As with ``Chunk``, of those alike, too.
+    As with ``Chunk``, of those alike, too. ``dearness`` is how many times longer than the message's average byte these
+    take to be pickled and unpickled.
     """
 
     origin: int
-    role: Literal["argument", "callable", "result"]
+    role: Role
     bytes: float
     once: float = 0.0
+    dearness: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def cpu_beside_tasks_s(run: Run, pools: Iterable[int]) -> float:
     """CPU seconds of these pools, parents and workers, beside their start-up: tasks, messages, the main thread.
 
-    The total of the run, as its supervisor was told at its end and with what it could not be told, less what the program used outside pools and what other
-    processes used, shared among the pools by the time that their processes existed. NaN when the run's total is not
-    known.
+    The total of the run, as its supervisor was told at its end and with what it could not be told, less what the
+    program used outside pools and what other processes used, shared among the pools by the time that their processes
+    existed. NaN when the run's total is not known.
     """
     chosen = set(pools)
     spans = {pool.index: _length(region(run, pool)) * (pool.workers + 1) for pool in run.pools}

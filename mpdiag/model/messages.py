@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mpdiag.model.batches import Stream
+    from mpdiag.model.change import Shed
     from mpdiag.model.costs import Costs
 
     Floats = NDArray[np.float64]
@@ -42,6 +43,16 @@ class Setting:
     """Bytes that go away, per recorded message."""
     less_callable: float = 0.0
     less_result: float = 0.0
+    eased_payload: float = 0.0
+    """The same in bytes of average dearness, argument and callable together: what pickling and unpickling is spared."""
+    eased_result: float = 0.0
+
+    def without(self, shed: Shed) -> Setting:
+        """The setting with these bytes gone, too."""
+        less = f"less_{shed.role}"
+        eased = "eased_result" if shed.role == "result" else "eased_payload"
+        more = {less: shed.bytes, eased: shed.bytes * shed.dearness}
+        return replace(self, **{name: getattr(self, name) + size for name, size in more.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,8 @@ class Tariff:
     """What the messages of an origin cost: stamped and unstamped, and the main thread's part of it.
 
     ``toll_s`` is what is not stamped of the parent's (under its GIL), per message; ``submit_s`` per message and
-    ``item_s`` per item are its main thread's CPU seconds; ``effort`` scales what the items demand.
+    ``item_s`` per item are its main thread's CPU seconds; ``effort`` scales what the items demand; ``cpu`` is the share
+    of a message's seconds in which a processor was used, not waited for.
     """
 
     costs: Costs
@@ -57,6 +69,7 @@ class Tariff:
     submit_s: float = 0.0
     item_s: float = 0.0
     effort: float = 1.0
+    cpu: float = 1.0
     starved: bool = True
     """The workers waited for tasks: only then can the main thread have been too slow in submitting."""
 
@@ -72,6 +85,9 @@ def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Message
     recorded = stream.messages / max(stream.items, 1e-9)
     # Sizes of one message; one entry stands for ``each``.
     count = items / each
+    # Bytes that count in pickling and unpickling, then those that pass the pipe.
+    payload = np.maximum((argument - setting.eased_payload * recorded * items) / each + stream.callable_bytes, 0.0)
+    outcome = np.maximum(result - setting.eased_result * recorded * items, 0.0) / each
     argument = np.maximum(argument - setting.less_argument * recorded * items, 0.0) / each
     result = np.maximum(result - setting.less_result * recorded * items, 0.0) / each
     sent = argument + max(0.0, stream.callable_bytes - setting.less_callable)
@@ -80,19 +96,19 @@ def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Message
     if len(items) * each > stream.messages * 1.01:
         # What few messages waited for is no measure of what many would.
         unseen = min(unseen, MORE_TOLL_S)
-    pickle = costs.gap.at(count, sent) + costs.pickle.at(count, sent) + unseen
+    pickle = costs.gap.at(count, sent) + costs.pickle.at(count, payload) + unseen
     write = np.where(large, 0.0, costs.write.at(count, sent))
     transfer = np.where(large, costs.transfer.at(count, sent), 0.0)
     read = np.where(large, 0.0, costs.read.at(count, sent))
     reply = costs.reply.at(count, result)
-    worker = costs.unpickle.at(count, sent) + costs.reply_pickle.at(count, result) + reply
+    worker = costs.unpickle.at(count, payload) + costs.reply_pickle.at(count, outcome) + reply
     heavy = sent + result > PIPE_BYTES
-    worker += np.where(heavy, costs.release.at(count, sent + result), costs.loop.at(count, sent))
-    collect = costs.collect.at(count, result) + costs.handle.at(count, result)
+    worker += np.where(heavy, costs.release.at(count, payload + outcome), costs.loop.at(count, sent))
+    collect = costs.collect.at(count, outcome) + costs.handle.at(count, outcome)
     collect += np.where(large_result, reply, COLLECT_S)
     produce = stream.produce_s * count
-    parent = pickle + write + produce + collect + tariff.submit_s + tariff.item_s * count
-    parent += LARGE_WRITER_CPU * transfer
+    parent = tariff.cpu * (pickle + write + collect + LARGE_WRITER_CPU * transfer)
+    parent += produce + tariff.submit_s + tariff.item_s * count
     # A writer that is held by its reader uses little CPU.
     held = np.where(large_result, (1.0 - LARGE_WRITER_CPU) * reply, 0.0)
     arrival = np.concatenate(([0.0], np.cumsum(items)[:-1])) * _pace_s(stream, tariff)
@@ -106,7 +122,7 @@ def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Message
         worker * each + (cpu + blocked) * tariff.effort,
         collect * each,
         parent * each,
-        (parent + worker - held + read + transfer) * each + cpu * tariff.effort,
+        (parent + tariff.cpu * (worker - held + read + transfer)) * each + cpu * tariff.effort,
         each,
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mpdiag.model.run import Origin, Part, Run
+    from mpdiag.model.run import Part, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Load:
     """Pickling, transfer and unpickling of these bytes, in all processes together."""
     compute_s: float
     """The user's function in all tasks of these origins."""
+    dearness: float = 1.0
+    """How many times longer than the message's average byte one of these takes to be pickled and unpickled."""
     sampled: bool = False
     """The content was looked at in samples: that it repeats is likely, not sure."""
 
@@ -63,18 +65,13 @@ def loads(run: Run) -> tuple[Load, ...]:
     return tuple(found)
 
 
-def together(group: Sequence[Origin]) -> tuple[int, int]:
-    """Tasks and items of origins alike."""
-    return sum(origin.tasks for origin in group), sum(origin.items for origin in group)
-
-
 def _loads(run: Run, group: tuple[int, ...], parts: list[Part]) -> list[Load]:
     origins = [run.origins[index] for index in group]
-    tasks, items = together(origins)
+    tasks, items = sum(origin.tasks for origin in origins), sum(origin.items for origin in origins)
     timed = tasks_of(run, group)
     scale = tasks / float(timed["weight"].sum()) if len(timed) else 0.0
     compute = scale * _computing_s(run, group)
-    down, up = (scale * seconds for seconds in _carrying_s(timed))
+    down, up = _carrying_s(timed)
     payload = sum(origin.payload_bytes for origin in origins)
     results = sum(origin.result_bytes for origin in origins)
     found = []
@@ -83,13 +80,15 @@ def _loads(run: Run, group: tuple[int, ...], parts: list[Part]) -> list[Load]:
         messages = sum(part.estimated for part in same)
         typical = float(np.average([part.bytes for part in same], weights=[max(part.messages, 1) for part in same]))
         total = typical * messages
-        spent, of_bytes = (up, results) if same[0].role == "result" else (down, payload)
-        carry = spent * total / max(of_bytes, total, 1.0)
+        (moving, pickling), of_bytes = (up, results) if same[0].role == "result" else (down, payload)
+        dearness = _dearness(same)
+        share = total / max(of_bytes, total, 1.0)
+        carry = scale * (moving * share + pickling * min(1.0, dearness * share))
         found.append(
             Load(
                 group, same[0].role, same[0].name, same[0].type, typical, typical * tasks / max(items, 1), messages,
                 sum(part.repeats for part in same) / max(looked, 1), total / max(tasks, 1), carry, compute,
-                any(part.sampled for part in same),
+                dearness, any(part.sampled for part in same),
             )
         )  # fmt: skip
     return sorted(found, key=lambda load: -load.task_bytes)
@@ -102,8 +101,17 @@ def _by_name(parts: Iterable[Part]) -> list[list[Part]]:
     return list(found.values())
 
 
-def _carrying_s(tasks: NDArray[Any]) -> tuple[float, float]:
-    """Seconds of pickling, transfer and unpickling, of the timed tasks' messages to the workers and of their results.
+def _dearness(parts: Sequence[Part]) -> float:
+    """The parts' share of the time to pickle a message over their share of its bytes; 1 where that is not known."""
+    known = [part for part in parts if part.effort > 0 and part.bytes and part.payload]
+    if not known:
+        return 1.0
+    weights = [max(part.messages, 1) for part in known]
+    return float(np.average([part.effort * part.payload / part.bytes for part in known], weights=weights))
+
+
+def _carrying_s(tasks: NDArray[Any]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Seconds of transfer, and of pickling and unpickling: of the timed tasks' messages to the workers, and of results.
 
     At what such messages typically cost: a process that lost its processor in between does not count.
     """
@@ -112,9 +120,11 @@ def _carrying_s(tasks: NDArray[Any]) -> tuple[float, float]:
     sent = (tasks["argument_bytes"] + tasks["callable_bytes"]).astype("f8")
     back = tasks["result_bytes"].astype("f8")
     reading = np.where(sent > PIPE_BYTES, costs.transfer.at(items, sent), costs.read.at(items, sent))
-    down = costs.pickle.at(items, sent) + reading + costs.unpickle.at(items, sent)
-    up = costs.reply_pickle.at(items, back) + costs.reply.at(items, back) + costs.collect.at(items, back)
-    return float(np.sum(weight * down)), float(np.sum(weight * up))
+    down = costs.pickle.at(items, sent) + costs.unpickle.at(items, sent)
+    up = costs.reply_pickle.at(items, back) + costs.collect.at(items, back)
+    replying = costs.reply.at(items, back)
+    sums = [float(np.sum(weight * seconds)) for seconds in (reading, down, replying, up)]
+    return (sums[0], sums[1]), (sums[2], sums[3])
 
 
 def _computing_s(run: Run, group: tuple[int, ...]) -> float:

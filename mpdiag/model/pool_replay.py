@@ -65,12 +65,14 @@ class Replayed:
 class Anchor:
     """What makes the replay reproduce the recording, at one quantile of the costs.
 
-    ``toll_s`` of the parent per message is not stamped; ``effort`` is what the work takes, as a multiple of its demand.
+    ``toll_s`` of the parent per message is not stamped; ``effort`` is what the work takes, as a multiple of its demand;
+    ``cpu`` is the share of the messages' seconds that a processor was used.
     """
 
     costs: Mapping[int, Costs]
     toll_s: float = 0.0
     effort: float = 1.0
+    cpu: float = 1.0
 
     def times(self, factor: float) -> Anchor:
         """The same with every cost of messages times a factor."""
@@ -130,7 +132,8 @@ class PoolReplay:
             per_item += self._main[member.pool]
         toll = min(anchor.toll_s, WARM_TOLL_S) if alteration.warm else anchor.toll_s
         starved = self._starved[member.pool]
-        tariff = Tariff(anchor.costs[group], toll, per_task, per_item, alteration.effort * anchor.effort, starved)
+        effort = alteration.effort * anchor.effort
+        tariff = Tariff(anchor.costs[group], toll, per_task, per_item, effort, anchor.cpu, starved)
         return cut(stream, dict(alteration.settings).get(group, AS_SENT), tariff, limit)
 
     def _slots(self, member: Workload, alteration: Alteration, anchor: Anchor) -> list[float]:

@@ -75,10 +75,14 @@ class Replica:
         return self._known[key]
 
     def _used_s(self, run: Run) -> float:
-        """CPU seconds of the members beside start-up and the parent's own work."""
+        """CPU seconds of the members beside start-up and shutdown and the parent's own work.
+
+        To create a pool and to shut it down keeps one processor busy: the parent's fork calls, the workers' ends.
+        """
         own = sum(pool_work(run, pool).main + pool_work(run, pool).produce for pool in self._recorded)
         share = sum(member.seconds for member in self._members) / max(sum(self._recorded.values()), 1e-9)
-        return (cpu_beside_tasks_s(run, self._recorded) - own) * share
+        making = sum(member.create_s + member.close_s for member in self._members)
+        return (cpu_beside_tasks_s(run, self._recorded) - own) * share - making
 
     def _costs(self, stages: Mapping[int, Stages], quantile: float) -> dict[int, Costs]:
         costs = {group: stage.at(quantile) for group, stage in stages.items()}

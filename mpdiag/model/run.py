@@ -202,6 +202,8 @@ class Part:
     messages: int
     repeats: int
     estimated: float
+    effort: float = 0.0
+    """Share of the time to pickle and unpickle the messages (mean, estimated); 0 where it is not known."""
     sampled: bool = False
     """Their content was looked at in samples: that it repeats is likely, not sure."""
 

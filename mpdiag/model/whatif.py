@@ -124,8 +124,7 @@ class _Replay:
         if isinstance(change, Chunk):
             setting = replace(setting, chunksize=max(1, change.chunksize))
         else:
-            name = f"less_{change.role}"
-            setting = replace(setting, **{name: getattr(setting, name) + change.bytes})
+            setting = setting.without(change)
             once += change.once
         settings[group] = setting
         return replace(alteration, settings=tuple(sorted(settings.items(), key=lambda item: item[0])), once_bytes=once)

@@ -42,9 +42,9 @@ class Call:
 
 
 class Part:
-    """One part of a message: ``size`` is estimated and later scaled to the measured payload."""
+    """One part of a message: ``size`` is estimated and later scaled to the measured payload, ``effort`` in ns."""
 
-    __slots__ = ("digest", "name", "role", "sampled", "size", "type")
+    __slots__ = ("digest", "effort", "name", "role", "sampled", "size", "type")
 
     def __init__(self, role: str, name: str, value: Any, times: float = 1.0) -> None:
         """Weigh ``value``, of which the message holds ``times`` like it."""
@@ -53,6 +53,7 @@ class Part:
         self.name = name
         self.type = type_name(value)
         self.size = weighed.size * times
+        self.effort = weighed.effort * times
         self.digest = weighed.digest
         self.sampled = weighed.sampled
 
@@ -121,7 +122,9 @@ def _column(name: str, column: list[Any], count: int) -> Iterator[Part]:
     else:
         part = Part("argument", name, column[0], count)
         others = [Weigher(value) for value in column[1:]]
-        part.size = (part.size / count + sum(other.size for other in others)) / len(column) * count
+        scale = count / len(column)
+        part.size = part.size / len(column) + sum(other.size for other in others) * scale
+        part.effort = part.effort / len(column) + sum(other.effort for other in others) * scale
         part.sampled |= count > len(column)
         for other in others:
             part.sampled |= other.sampled
@@ -147,6 +150,7 @@ class Ledger:
         ``overhead`` is the estimated rest of the message. Returns bytes per role, scaled to the payload.
         """
         scale = payload / max(overhead + sum(part.size for part in parts), 1.0)
+        effort = max(sum(part.effort for part in parts), 1.0)
         totals: dict[str, float] = {}
         recorder = self._recorder
         origin, job, index = where
@@ -158,7 +162,10 @@ class Ledger:
             seen = self._sightings(part)
             flags = FLAGS["large"] | (FLAGS["same"] if seen else 0) | (FLAGS["sampled"] if part.sampled else 0)
             texts = (recorder.text(part.role), recorder.text(part.name), recorder.text(part.type))
-            recorder.put("part", int(size), payload, part.digest, seen, origin, *texts, items, job, index, flags=flags)
+            recorder.put(
+                "part", int(size), payload, part.digest, seen, part.effort / effort, origin, *texts, items, job, index,
+                flags=flags,
+            )  # fmt: skip
         return totals
 
     def _sightings(self, part: Part) -> int:

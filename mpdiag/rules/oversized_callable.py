@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from mpdiag.diagnosis import Finding, Fix, Rule
-from mpdiag.model.change import Shed
-from mpdiag.model.payload import loads
+from mpdiag.model.burden import LARGE_BYTES, burdens
 from mpdiag.model.sites import about_origins
 from mpdiag.wording import calls, numbers
-from mpdiag.wording.payload import facts, heaviest
+from mpdiag.wording.payload import facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from mpdiag.model.burden import Burden
     from mpdiag.model.payload import Load
     from mpdiag.model.run import Origin, Pool, Run
-
-LARGE_BYTES = 16_384
-"""State from this size on, in one message: below, the message costs more (30-60 us in a Pool, measured with tasks that
-do nothing) than these bytes at 2-4 ns each for pickling, transfer and unpickling."""
-WORTH_SAYING = 0.1
-"""Carrying takes at least this share of carrying and computing: less can hardly save 3 % of a run, and is not said."""
 
 
 class OversizedCallable(Rule):
@@ -63,24 +56,18 @@ class OversizedCallable(Rule):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield a finding for each call whose callable is heavy."""
-        heavy = [load for load in loads(run) if load.role == "callable" and load.message_bytes >= LARGE_BYTES]
-        for origins, group in groupby(heavy, key=lambda load: load.origins):
-            parts = list(group)
-            if sum(load.share for load in parts) >= WORTH_SAYING:
-                yield _finding(run, origins, parts)
+        for burden in burdens(run, "callable", lambda load: load.message_bytes >= LARGE_BYTES):
+            yield _finding(run, burden)
 
 
-def _finding(run: Run, origins: tuple[int, ...], parts: list[Load]) -> Finding:
-    origin = max((run.origins[index] for index in origins), key=lambda origin: origin.tasks)
-    pool = run.pools[origin.pool]
-    tasks = sum(run.origins[index].tasks for index in origins)
-    each = sum(load.task_bytes for load in parts)
-    name = heaviest(parts).name
+def _finding(run: Run, burden: Burden) -> Finding:
+    pool, origin, tasks = burden.pool, burden.origin, burden.tasks
+    name, each = burden.main.name, burden.task_bytes
     return Finding(
         rule=OversizedCallable.id,
         title=f"every task carries {name} along: {numbers.size(each)} in each of {tasks:,} messages",
-        site=origin.site,
-        evidence=facts(parts, tasks),
+        site=burden.origin.site,
+        evidence=facts(burden),
         fix=Fix(
             f"send {name} once to each worker, through the initialiser, and give the pool a plain function",
             (
@@ -88,11 +75,11 @@ def _finding(run: Run, origins: tuple[int, ...], parts: list[Load]) -> Finding:
                 *_with_initializer(pool),
                 "What the workers change in their copies stays in the worker, as it did before.",
             ),
-            _snippet(pool, origin, parts, tasks, each),
+            _snippet(pool, origin, burden.parts, tasks, each),
         ),
-        change=Shed(origin.index, "callable", each, once=each),
+        change=burden.shed(once=each),
         explains=("repeated-payload", "not-worth-it"),
-        about=about_origins(run, origins),
+        about=about_origins(run, burden.parts[0].origins),
     )
 
 
@@ -101,7 +88,7 @@ def _with_initializer(pool: Pool) -> tuple[str, ...]:
     return (already,) if pool.initializer else ()
 
 
-def _snippet(pool: Pool, origin: Origin, parts: list[Load], tasks: int, each: float) -> str:
+def _snippet(pool: Pool, origin: Origin, parts: Sequence[Load], tasks: int, each: float) -> str:
     function, owner = calls.function_name(origin), calls.class_name(origin)
     if not all(load.name.startswith("self.") for load in parts):
         (kept, kept_global), invoked, plain = calls.constant("call"), "", f"{function}_item"

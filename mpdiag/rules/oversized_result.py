@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from mpdiag.diagnosis import Finding, Fix, Rule
-from mpdiag.model.change import Shed
-from mpdiag.model.payload import loads
+from mpdiag.model.burden import LARGE_BYTES, burdens
 from mpdiag.model.sites import about_origins
 from mpdiag.wording import calls, numbers
-from mpdiag.wording.payload import facts, heaviest
+from mpdiag.wording.payload import facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mpdiag.model.burden import Burden
     from mpdiag.model.payload import Load
     from mpdiag.model.run import Origin, Pool, Run
 
-LARGE_BYTES = 16_384
-"""An item's result from this size on: below, its message costs more (30-60 us in a Pool, measured with tasks that do
-nothing) than these bytes at 2-4 ns each for pickling, transfer and unpickling."""
-WORTH_SAYING = 0.1
-"""Carrying takes at least this share of carrying and computing: less can hardly save 3 % of a run, and is not said."""
 REDUCED_BYTES = 100
 """What comes back instead: a number, a count, a file's name."""
 
@@ -58,41 +52,30 @@ class OversizedResult(Rule):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield a finding for each call with heavy results."""
-        heavy = [load for load in loads(run) if load.role == "result" and load.item_bytes >= LARGE_BYTES]
-        for origins, group in groupby(heavy, key=lambda load: load.origins):
-            parts = list(group)
-            # A damaged trace may tell of tasks without items.
-            counted = any(run.origins[index].items for index in origins)
-            if counted and sum(load.share for load in parts) >= WORTH_SAYING:
-                yield _finding(run, origins, parts)
+        for burden in burdens(run, "result", lambda load: load.item_bytes >= LARGE_BYTES):
+            yield _finding(run, burden)
 
 
-def _finding(run: Run, origins: tuple[int, ...], parts: list[Load]) -> Finding:
-    origin = max((run.origins[index] for index in origins), key=lambda origin: origin.tasks)
-    pool = run.pools[origin.pool]
-    tasks = sum(run.origins[index].tasks for index in origins)
-    items = sum(run.origins[index].items for index in origins)
-    each = sum(load.task_bytes for load in parts)
-    carry = sum(load.carry_s for load in parts)
-    main = heaviest(parts)
+def _finding(run: Run, burden: Burden) -> Finding:
+    main, items = burden.main, burden.items
     return Finding(
         rule=OversizedResult.id,
         title=f"results of {numbers.size(main.item_bytes)} for each item: carrying one takes"
-        f" {numbers.seconds(carry / items)}, making it {numbers.seconds(main.compute_s / items)}",
-        site=origin.site,
-        evidence=facts(parts, tasks),
+        f" {numbers.seconds(burden.carry_s / items)}, making it {numbers.seconds(main.compute_s / items)}",
+        site=burden.origin.site,
+        evidence=facts(burden),
         fix=Fix(
             "return what the parent needs of the result, and not all of it",
             (
                 "Do in the worker what the parent does with each result: sum, filter, aggregate, write to a file.",
                 _where_all_is_needed(main),
             ),
-            _snippet(pool, origin, main),
+            _snippet(burden.pool, burden.origin, main),
         ),
-        change=Shed(origin.index, "result", max(0.0, each - REDUCED_BYTES * items / tasks)),
+        change=burden.shed(left=REDUCED_BYTES),
         confidence="medium",
         explains=("not-worth-it",),
-        about=about_origins(run, origins),
+        about=about_origins(run, burden.parts[0].origins),
     )
 
 

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from mpdiag.diagnosis import Finding, Fix, Rule
-from mpdiag.model.change import Shed
-from mpdiag.model.payload import loads
+from mpdiag.model.burden import LARGE_BYTES, MOSTLY, burdens
 from mpdiag.model.sites import about_origins
 from mpdiag.wording import calls, numbers
-from mpdiag.wording.payload import facts, heaviest
+from mpdiag.wording.payload import facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mpdiag.model.burden import Burden
     from mpdiag.model.payload import Load
     from mpdiag.model.run import Origin, Pool, Run
-
-LARGE_BYTES = 16_384
-"""Content from this size on, in one message: below, the message costs more (30-60 us in a Pool, measured with tasks
-that do nothing) than these bytes at 2-4 ns each for pickling, transfer and unpickling."""
-MOSTLY = 0.5
-"""At least this share of the messages looked into carried what had been sent before; else oversized-argument speaks."""
-WORTH_SAYING = 0.1
-"""Carrying takes at least this share of carrying and computing: less can hardly save 3 % of a run, and is not said."""
 
 
 class RepeatedPayload(Rule):
@@ -66,33 +57,24 @@ class RepeatedPayload(Rule):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield a finding for each call that repeats a heavy argument."""
-        heavy = [
-            load
-            for load in loads(run)
-            if load.role == "argument" and load.message_bytes >= LARGE_BYTES and load.repeats >= MOSTLY
-        ]
-        for origins, group in groupby(heavy, key=lambda load: load.origins):
-            parts = list(group)
-            if sum(load.share for load in parts) >= WORTH_SAYING:
-                yield _finding(run, origins, parts)
+        for burden in burdens(
+            run, "argument", lambda load: load.message_bytes >= LARGE_BYTES and load.repeats >= MOSTLY
+        ):
+            yield _finding(run, burden)
 
 
-def _finding(run: Run, origins: tuple[int, ...], parts: list[Load]) -> Finding:
-    origin = max((run.origins[index] for index in origins), key=lambda origin: origin.tasks)
-    pool = run.pools[origin.pool]
-    tasks = sum(run.origins[index].tasks for index in origins)
-    each = sum(load.task_bytes for load in parts)
-    main = heaviest(parts)
+def _finding(run: Run, burden: Burden) -> Finding:
+    pool, main = burden.pool, burden.main
     # Equal samples make equal content likely, no more: whoever acts on it must look first.
-    sampled = any(load.sampled for load in parts)
+    sampled = any(load.sampled for load in burden.parts)
     same = "what looks like the same" if sampled else "the same"
     already = f"The pool has an initialiser already, {pool.initializer}: let it do this too."
     return Finding(
         rule=RepeatedPayload.id,
         title=f"{same} {main.name} of {numbers.size(main.message_bytes)} goes out with {main.messages:,.0f} tasks,"
         " again and again",
-        site=origin.site,
-        evidence=facts(parts, tasks),
+        site=burden.origin.site,
+        evidence=facts(burden),
         fix=Fix(
             f"send {main.name} once to each worker, through the initialiser",
             (
@@ -105,12 +87,12 @@ def _finding(run: Run, origins: tuple[int, ...], parts: list[Load]) -> Finding:
                 ),
                 f"Where {main.name} differs from task to task but comes back often, send its key and keep them all.",
             ),
-            _snippet(pool, origin, main, each),
+            _snippet(pool, burden.origin, main, burden.task_bytes),
         ),
         confidence="low" if sampled else "high",
-        change=Shed(origin.index, "argument", each, once=sum(load.message_bytes for load in parts)),
+        change=burden.shed(once=sum(load.message_bytes for load in burden.parts)),
         explains=("oversized-argument", "not-worth-it"),
-        about=about_origins(run, origins),
+        about=about_origins(run, burden.parts[0].origins),
     )
 
 

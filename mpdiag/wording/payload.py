@@ -1,4 +1,4 @@
-"""Large parts of messages in words: what a title calls them, and the facts that show what they cost."""
+"""Large parts of messages in words: the facts that show what they cost."""
 
 from __future__ import annotations
 
@@ -7,32 +7,23 @@ from typing import TYPE_CHECKING
 from mpdiag.diagnosis import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mpdiag.model.payload import Load
+    from mpdiag.model.burden import Burden
 
 NAMED = 3
 """Parts named among the evidence; more than that, each above a tenth of the message, are rare."""
 
 
-def heaviest(loads: Sequence[Load]) -> Load:
-    """Give the part with the most bytes."""
-    return max(loads, key=lambda load: load.task_bytes)
-
-
-def facts(loads: Sequence[Load], tasks: int) -> tuple[Evidence, ...]:
+def facts(burden: Burden) -> tuple[Evidence, ...]:
     """Give the evidence that parts of the same messages are heavy."""
-    ordered = sorted(loads, key=lambda load: -load.task_bytes)
-    carried = sum(load.carry_s for load in loads)
-    compute = loads[0].compute_s
+    ordered = sorted(burden.parts, key=lambda load: -load.task_bytes)
     return (
         *(
             Evidence(f"{load.name} ({load.type}), of a message", round(load.message_bytes), "bytes")
             for load in ordered[:NAMED]
         ),
-        Evidence("tasks", tasks, "count"),
-        Evidence("in all", round(sum(load.task_bytes for load in loads) * tasks), "bytes"),
-        Evidence("of it sent before", max(load.repeats for load in loads), "share"),
-        Evidence("pickling, transfer and unpickling of it", carried, "s"),
-        Evidence("computing in these tasks", compute, "s"),
+        Evidence("tasks", burden.tasks, "count"),
+        Evidence("in all", round(burden.task_bytes * burden.tasks), "bytes"),
+        Evidence("of it sent before", max(load.repeats for load in ordered), "share"),
+        Evidence("pickling, transfer and unpickling of it", burden.carry_s, "s"),
+        Evidence("computing in these tasks", burden.main.compute_s, "s"),
     )

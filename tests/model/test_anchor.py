@@ -74,6 +74,14 @@ def test_cpu_time_used_corrects_the_stamped_costs():
     assert much.costs[0].pickle.fixed <= 3.01 * costs.pickle.fixed
 
 
+def test_messages_that_used_less_than_they_took_waited_and_will_again():
+    run = simulate(replace(BUSY, compute_s=1e-5))
+    stamped, _ = anchor_of(run)
+    idle, _ = anchor_of(run, used_s=600 * (1e-5 + 0.5 * 45e-6))
+    assert idle.costs[0].pickle.fixed == pytest.approx(stamped.costs[0].pickle.fixed, rel=0.1)
+    assert 0.2 < idle.cpu < 1.0 == stamped.cpu
+
+
 @pytest.mark.parametrize("aim", [0.0, 0.3, 5.0, 9.99, 100.0])
 def test_search_comes_close_on_kinked_functions(aim):
     def kinked(x):

@@ -41,3 +41,19 @@ def test_unknown_where_the_run_was_cut_off_or_nobody_counted():
     run = simulate(PoolPlan(items=10))
     assert isnan(cpu_beside_tasks_s(run, [0]))
     assert isnan(cpu_beside_tasks_s(consuming(run, 2.0, complete=False), [0]))
+
+
+def test_children_of_a_fork_server_are_added():
+    # No process of the program waits for them: the run's total is without theirs, and without the server's own.
+    run = simulate(PoolPlan(items=100, workers=2, startup_s=0.0, start_method="forkserver"), before_s=0.3, after_s=0.2)
+    told, killed = run.workers
+    processes = list(run.processes)
+    processes[told.process] = replace(processes[told.process], cpu_s=0.8, method="forkserver")
+    processes[killed.process] = replace(processes[killed.process], method="forkserver")
+    processes.append(replace(processes[killed.process], pid=9, role="forkserver", method="", cpu_s=0.1))
+    samples = np.zeros(1, SAMPLE_DTYPE)
+    samples["pid"], samples["cpu"] = processes[killed.process].pid, 0.7
+    samples["t"] = run.workers[1].end
+    run = replace(consuming(run, 0.9), processes=tuple(processes), samples=samples)
+
+    assert cpu_beside_tasks_s(run, [0]) == pytest.approx(0.9 - 0.5 + 0.8 + 0.7)

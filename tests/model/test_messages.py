@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mpdiag.model.change import Shed
 from mpdiag.model.costs import calibrate
 from mpdiag.model.messages import MORE_TOLL_S, Setting, Tariff, cut, merged
 from mpdiag.model.workload import workload
@@ -47,6 +48,36 @@ def test_bytes_go_away_and_never_below_nothing():
     assert cut(stream, Setting(less_argument=500), tariff, 5000).size.sum() == pytest.approx(1000 * 1540)
     nothing = cut(stream, Setting(less_argument=1e9, less_callable=1e9), tariff, 5000)
     assert nothing.size.sum() == 0
+
+
+@pytest.mark.parametrize("role", ["argument", "callable", "result"])
+def test_dear_bytes_spare_more_pickling_and_no_more_transfer(role):
+    plan = PoolPlan(items=1000, argument_bytes=90_000, callable_bytes=90_000, result_bytes=90_000, byte_s=1e-9)
+    stream, tariff = stream_and_tariff(plan)
+    usual, dear = (
+        cut(stream, Setting().without(Shed(0, role, 40_000, dearness=dearness)), tariff, 5000) for dearness in (1, 2)
+    )
+    spared = 40_000 * 1e-9 * 1000
+    assert dear.size.sum() == usual.size.sum()
+    assert dear.transfer.sum() == usual.transfer.sum()
+    sides = ("work", "collect") if role == "result" else ("feed", "work")
+    for name in sides:
+        assert (getattr(usual, name) - getattr(dear, name)).sum() == pytest.approx(spared, rel=0.25)
+
+
+def test_changes_of_one_call_add_up():
+    both = Setting(4).without(Shed(0, "argument", 300, dearness=2)).without(Shed(0, "argument", 50))
+    assert both == Setting(4, less_argument=350, eased_payload=650)
+
+
+def test_processor_time_is_a_share_of_the_messages_alone():
+    stream, tariff = stream_and_tariff()
+    _, half = stream_and_tariff(cpu=0.5)
+    whole, half = (cut(stream, Setting(), which, 5000) for which in (tariff, half))
+    work = float(stream.cpu[-1])
+    assert half.cpu.sum() - work == pytest.approx((whole.cpu.sum() - work) / 2)
+    assert half.work.sum() == whole.work.sum()
+    assert half.feed.sum() == whole.feed.sum()
 
 
 def test_effort_scales_the_work_alone():

@@ -68,3 +68,19 @@ def test_tasks_that_one_side_did_not_time_count_as_the_others():
     tasks["pickled_from"][::2] = np.nan
     (whole,), (half,) = loads(run), loads(replace(run, tasks=tasks))
     assert half.carry_s == pytest.approx(whole.carry_s, rel=0.05)
+
+
+def test_bytes_that_are_dear_to_pickle_are_charged_for_it():
+    # A fifth of the bytes, a thousand small objects, takes nine tenths of the pickling; the rest is one long string.
+    part = replace(PART, bytes=80_000, payload=400_000)
+    (alike,), (dear,) = (loads(simulate(replace(PLAN, parts=(replace(part, effort=effort),)))) for effort in (0.0, 0.9))
+
+    assert (alike.dearness, dear.dearness) == (1.0, pytest.approx(0.9 * 5))
+    # Of pickling, reading and unpickling the second goes by the bytes.
+    assert dear.carry_s / alike.carry_s == pytest.approx((4.5 + 1 + 4.5) / 3, rel=0.05)
+
+
+def test_no_part_takes_longer_to_pickle_than_its_message():
+    part = replace(PART, bytes=100, payload=400_000, effort=1.0)
+    (load,) = loads(simulate(replace(PLAN, parts=(part,))))
+    assert load.carry_s <= 100 * 400_000 * 3 * 2e-9 * 1.1

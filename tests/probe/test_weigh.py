@@ -106,3 +106,20 @@ def test_a_long_string_is_not_hashed_as_a_whole():
     assert Weigher(long).digest == Weigher("x" * 100_000).digest
     assert Weigher(long).digest != Weigher(long + "x").digest
     assert Weigher(other).size == Weigher(long).size
+
+
+@pytest.mark.parametrize(
+    ("dear", "cheap"),
+    [
+        ([str(number) for number in range(10_000)], "x" * 49_000),
+        ({number: (number, "x") for number in range(1_000)}, list(range(1_000))),
+        ([Plain() for _ in range(1_000)], [None] * 1_000),
+    ],
+    ids=["strings", "dict", "instances"],
+)
+def test_effort_tells_many_objects_from_many_bytes(dear, cheap):
+    assert Weigher(dear).effort > 3 * Weigher(cheap).effort
+
+
+def test_effort_is_in_proportion():
+    assert Weigher(list(range(100_000))).effort == pytest.approx(10 * Weigher(list(range(10_000))).effort, rel=0.05)
