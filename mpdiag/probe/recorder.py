@@ -6,7 +6,7 @@ from time import perf_counter_ns, thread_time_ns
 
 from mpdiag.probe.sampling import Plan
 from mpdiag.probe.site import Sites
-from mpdiag.wire.format import CAUSES, HEADER_SIZE
+from mpdiag.wire.format import HEADER_SIZE
 from mpdiag.wire.segment import LIMIT, PACKERS, SegmentWriter
 
 TYPE_CHECKING = False
@@ -26,20 +26,22 @@ class Recorder(SegmentWriter):
 
     __slots__ = ("_cost", "_looked", "_opened", "budget", "sites", "timed_ns", "units")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what differs between the first process and its forked children
         self,
         directory: str,
         birth: tuple[str, bytes],
         budget: float,
         units: tuple[float, float] | None = None,
+        *,
+        fresh: bool = False,
         clock: Callable[[], int] = perf_counter_ns,
     ) -> None:
         """Map the segment of this process; OSError when that cannot be had.
 
-        ``units`` is what an event costs, if the parent has measured it already.
+        ``units`` is what an event costs, if the parent has measured it already. The file is made here if ``fresh``.
         """
         self._cost = None
-        super().__init__(directory, CAUSES.index("unknown"), birth)
+        super().__init__(directory, 0, birth, fresh=fresh)
         self.budget = budget
         self.sites = Sites(self)
         self._looked = 0

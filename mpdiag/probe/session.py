@@ -54,35 +54,51 @@ class Session:
 
     def born(self, cause: str) -> None:
         """Write this process's header. A full disk or a missing directory leaves the process without a record."""
+        name, raw = self._named(cause)
+        self.birth = None
+        try:
+            header.create(self.directory, name, raw)
+        except OSError:
+            return  # the supervisor sees a process without a record and reports the loss
+        self.birth = (name, raw)
+
+    def _named(self, cause: str) -> tuple[str, bytes]:
+        """A new identity: the name of this process's files, and their header."""
         parent, self.uid = self.uid, os.urandom(8)
         pid, now = os.getpid(), perf_counter_ns()
         if not self._image or not hasattr(sys, "orig_argv"):  # Python 3.9 knows its arguments only later
             self._image = header.encode(**header.fields(0, 0, 0, b""), python=sys.hexversion, argv=_command_line())
         number = header.CAUSES.index(cause)
         raw = header.renewed(self._image, number, pid, os.getppid(), self.uid, parent, now, time_ns())
-        name = header.identity(pid, now, self.uid)
-        self.birth = None
-        try:
-            header.create(self.directory, name, 0, raw)
-        except OSError:
-            return  # the supervisor sees a process without a record and reports the loss
-        self.birth = (name, raw)
+        return header.identity(pid, now, self.uid), raw
 
     def forked(self) -> None:
         """Begin anew in a forked child: its own file, before any other Python code runs."""
         try:
             self._lock, self._opener = _thread.allocate_lock(), 0  # another thread of the parent may have held it
             inherited, self._recorder = self._recorder, None
-            if inherited is not None:
-                inherited.abandon()
-                self._units = inherited.units
-                self._kept.append(inherited)  # its memory map must never go, see wire.segment
             self.faults.clear()
-            self.born("fork")
-            if self.birth is None and inherited is not None:
-                inherited.count_lost()
+            if inherited is None:
+                self.born("fork")
+            else:
+                inherited.abandon()
+                self._kept.append(inherited)  # its memory map must never go, see wire.segment
+                self._succeed(inherited)
         except Exception as error:  # an exception here would be printed by the interpreter
             self.fail("fork", error)
+
+    def _succeed(self, inherited: Recorder) -> None:
+        """Open a recorder at once where the parent had one: to make the file and open it later would cost more."""
+        parent, self._units = self.uid, inherited.units
+        born = self._named("fork")
+        try:
+            self._recorder = type(inherited)(self.directory, born, self.budget, self._units, fresh=True)
+            self.birth = born
+        except (OSError, ValueError):  # no room for records, but perhaps for a header
+            self.uid = parent
+            self.born("fork")
+            if self.birth is None:
+                inherited.count_lost()
 
     @property
     def patches(self) -> Patches:

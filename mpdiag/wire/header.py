@@ -35,6 +35,9 @@ HEADER_FIELDS = (
 """What the first bytes of every segment say; ``python`` is ``sys.hexversion``, ``chunk`` counts a process's files;
 ``fault`` is the errno for which nothing could follow the header, 0 mostly."""
 
+NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+"""How a segment file is opened that must not be there yet."""
+
 CAUSES = ("unknown", "root", "exec", "fork", "spawn", "forkserver", "supervisor")
 """How a process came to be; the header's ``cause`` is an index into this."""
 
@@ -102,19 +105,15 @@ def path_of(directory: str, name: str, chunk: int) -> str:
     return f"{directory}/segments/{name}.{chunk}.seg"
 
 
-def create(directory: str, name: str, chunk: int, header: bytes) -> str:
-    """Create a segment file that holds only its header; return its path.
+def create(directory: str, name: str, header: bytes) -> str:
+    """Create the first file of a segment, with its header only; return its path.
 
     Raises OSError (disk full, directory gone, no rights, no file descriptors left).
     """
-    path = path_of(directory, name, chunk)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    path = path_of(directory, name, 0)
+    descriptor = os.open(path, NEW, 0o600)
     try:
-        os.write(descriptor, header)
-    except OSError:
-        if chunk:  # an empty first file still tells that there was a process
-            os.unlink(path)
-        raise
+        os.write(descriptor, header)  # failing that, an empty file still tells that there was a process
     finally:
         os.close(descriptor)
     return path

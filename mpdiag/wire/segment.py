@@ -29,6 +29,9 @@ PATIENCE_S = 0.02
 LIMIT = 1 << 26
 """Bytes of all chunks of one process; then only live counters go on. A sampled trace never comes near it."""
 
+OLD = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+"""How a segment file is opened that has its header already."""
+
 PACKERS = {name: Struct(layout).pack_into for name, layout in FORMATS.items()}
 
 
@@ -37,18 +40,27 @@ class Chunk:
 
     __slots__ = ("buffer", "capacity", "counter", "number", "size", "words")
 
-    def __init__(self, path: str, number: int, size: int) -> None:
-        """Map the first ``size`` bytes of the file at ``path``, which must exist; OSError when that cannot be had."""
+    def __init__(self, path: str, number: int, size: int, head: bytes = b"") -> None:
+        """Map the first ``size`` bytes of the file at ``path``; OSError when that cannot be had.
+
+        With ``head``, what the file begins with, it must be new, and is removed again when it cannot be had.
+        """
         self.number = number
         self.size = size
         self.capacity = (size - HEADER_SIZE) // SLOT_SIZE
         self.counter = count()
         _check_limit(size)
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(path, header.NEW if head else OLD, 0o600)
         try:
+            if head:
+                os.write(descriptor, head)
             # Reserves the blocks: a sparse file on a full disk would kill the program by SIGBUS.
             os.posix_fallocate(descriptor, 0, size)
             self.buffer = _mapped(descriptor, size)
+        except BaseException:
+            if head:
+                os.unlink(path)
+            raise
         finally:
             os.close(descriptor)
         self.words = memoryview(self.buffer).cast("Q")
@@ -74,7 +86,8 @@ def _mapped(descriptor: int, size: int) -> mmap.mmap:
     os.close(probe)
     mapping = mmap.mmap(descriptor, size)
     try:
-        if os.path.sameopenfile(probe, descriptor):
+        one, other = os.fstat(probe), os.fstat(descriptor)
+        if one.st_ino == other.st_ino and one.st_dev == other.st_dev:
             os.close(probe)
     except OSError:
         return _kept(mapping)
@@ -115,11 +128,13 @@ class SegmentWriter:
         "total",
     )
 
-    def __init__(self, directory: str, cause: int, born: tuple[str, bytes] | None = None) -> None:
+    def __init__(
+        self, directory: str, cause: int, born: tuple[str, bytes] | None = None, *, fresh: bool = False
+    ) -> None:
         """Open the segment of this process in run directory ``directory``.
 
-        ``born`` is the name and header of the file that ``header.create`` already made for this process; without it
-        the file is made here. Raises OSError when the first chunk cannot be had.
+        ``born`` is the name and header of the file that ``header.create`` already made for this process; without it,
+        or when that is ``fresh``, the file is made here. Raises OSError when the first chunk cannot be had.
         """
         self._directory = directory
         if born is None:
@@ -128,7 +143,7 @@ class SegmentWriter:
             head = header.fields(cause, os.getpid(), now, uid)
             head.update(ppid=os.getppid(), python=sys.hexversion, time_ns=time_ns())
             born = (header.identity(os.getpid(), now, uid), header.encode(**head))
-            header.create(directory, born[0], 0, born[1])
+            fresh = True
         self._name, self._header = born
         self._lock = _thread.allocate_lock()
         self._numbers = count(1)
@@ -137,7 +152,7 @@ class SegmentWriter:
         self._sites: dict[tuple[str, str, int], int] = {}
         self.dropped = 0
         self.total = FIRST_CHUNK
-        self.chunk = Chunk(header.path_of(directory, self._name, 0), 0, FIRST_CHUNK)
+        self.chunk = Chunk(header.path_of(directory, self._name, 0), 0, FIRST_CHUNK, self._header if fresh else b"")
 
     def slot(self) -> tuple[Chunk, int]:
         """A free slot: its chunk and byte offset; IndexError when the segment is full or its disk is."""
@@ -193,7 +208,11 @@ class SegmentWriter:
         return known
 
     def _write_text(self, number: int, string: str) -> None:
-        data = string.encode("utf-8", "backslashreplace")[:TEXT_LIMIT]
+        data = string.encode("utf-8", "backslashreplace")
+        if len(data) <= TEXT_BYTES:
+            self.put("text", number, 0, len(data), data)
+            return
+        data = data[:TEXT_LIMIT]
         for part, start in enumerate(range(0, len(data), TEXT_BYTES)):
             piece = data[start : start + TEXT_BYTES]
             self.put("text", number, part, len(piece), piece)
@@ -222,7 +241,9 @@ class SegmentWriter:
             if not again or self.total + size > LIMIT:
                 return None
             try:
-                grown = self._next_chunk(full.number + 1, size)
+                number = full.number + 1
+                path = header.path_of(self._directory, self._name, number)
+                grown = Chunk(path, number, size, header.of_chunk(self._header, number))
             except FileExistsError:
                 return None if self.chunk is full else self.chunk
             except OSError:
@@ -235,11 +256,3 @@ class SegmentWriter:
         finally:
             if held:
                 self._lock.release()
-
-    def _next_chunk(self, number: int, size: int) -> Chunk:
-        path = header.create(self._directory, self._name, number, header.of_chunk(self._header, number))
-        try:
-            return Chunk(path, number, size)
-        except OSError:
-            os.unlink(path)
-            raise

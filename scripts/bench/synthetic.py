@@ -45,7 +45,7 @@ def create(directory: Path, pid: int, cause: str, perf_ns: int) -> SegmentWriter
     head.update(python=0x030B07F0, time_ns=EPOCH + perf_ns - BEGIN, argv=f"python {SOURCE}".encode())
     name = header.identity(pid, perf_ns, uid)
     raw = header.encode(**head)
-    header.create(str(directory), name, 0, raw)
+    header.create(str(directory), name, raw)
     writer = SegmentWriter(str(directory), 0, (name, raw))
     writer.put("cost", 0, 0, 300.0, 2500.0)
     return writer

@@ -31,7 +31,7 @@ def test_fields_fit_the_header():
 
 def test_a_fault_is_noted_in_a_header_that_is_there(tmp_path):
     (tmp_path / "segments").mkdir()
-    path = header.create(str(tmp_path), "1-a-b", 0, header.encode(**header.fields(1, 42, 7, b"12345678")))
+    path = header.create(str(tmp_path), "1-a-b", header.encode(**header.fields(1, 42, 7, b"12345678")))
     header.mark_fault(path, 28)
     decoded = header.decode(Path(path).read_bytes())
     assert (decoded["fault"], decoded["pid"], decoded["uid"]) == (28, 42, b"12345678")
@@ -39,10 +39,10 @@ def test_a_fault_is_noted_in_a_header_that_is_there(tmp_path):
 
 def test_a_segment_is_private_and_never_replaced(tmp_path):
     (tmp_path / "segments").mkdir()
-    path = header.create(str(tmp_path), "name", 0, b"x")
+    path = header.create(str(tmp_path), "name", b"x")
     assert Path(path).stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileExistsError):
-        header.create(str(tmp_path), "name", 0, b"y")
+        header.create(str(tmp_path), "name", b"y")
 
 
 def test_a_renewed_header_differs_in_what_a_fork_changes_only():

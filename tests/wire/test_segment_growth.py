@@ -32,14 +32,14 @@ def test_a_handler_that_writes_in_the_middle_of_growth_does_not_wait_for_itself(
     # GIVEN a finaliser or signal handler that records something while this very thread makes the next chunk
     inside = []
 
-    class Interrupted(Chunk):
-        def __init__(self, path, number, size):
-            if not inside:
-                inside.append(None)
-                inside[0] = writer.put("first", 1, 1)
-            super().__init__(path, number, size)
+    def interrupted(*args):
+        if not inside:
+            inside.append(None)
+            inside[0] = writer.put("first", 1, 1)
+        return mapped(*args)
 
-    monkeypatch.setattr(segment, "Chunk", Interrupted)
+    mapped = segment._mapped
+    monkeypatch.setattr(segment, "_mapped", interrupted)
     fill(writer)
 
     # WHEN the segment grows, THEN both come to an end, and what had no room is counted
@@ -54,11 +54,11 @@ def test_growth_is_tried_again(writer, tmp_path, monkeypatch):
     attempts = []
 
     class Refused(Chunk):
-        def __init__(self, path, number, size):
+        def __init__(self, path, number, size, head):
             attempts.append(number)
             if len(attempts) < 4:
                 raise OSError(errno.ENOSPC, "full")
-            super().__init__(path, number, size)
+            super().__init__(path, number, size, head)
 
     monkeypatch.setattr(segment, "Chunk", Refused)
     fill(writer)
