@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from mpdiag.probe.parts import LARGE, Call
+from mpdiag.probe.loading import LARGE, parts
 from mpdiag.probe.patch import genuine
 from mpdiag.probe.sampling import FACTOR, MASK
 from mpdiag.probe.sending import Sender
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mpdiag.probe.ledger import Ledger
+    from mpdiag.probe.parts import Call
 
 
 def counted(ledger: Ledger, module: Any, put: Any) -> Callable[[Any], None]:
@@ -33,11 +34,12 @@ def counted(ledger: Ledger, module: Any, put: Any) -> Callable[[Any], None]:
 
 def call(task: Any, module: Any) -> Call:
     """What a task of a pool calls, the chunk helpers unwrapped."""
+    kind: type[Call] = parts().Call
     _job, _index, called, args, kwds = task
     if called is module.mapstar or called is module.starmapstar:
         inner, batch = args[0]
-        return Call(inner, batch, kwds, starred=called is module.starmapstar)
-    return Call(called, (args,), kwds, starred=True)
+        return kind(inner, batch, kwds, starred=called is module.starmapstar)
+    return kind(called, (args,), kwds, starred=True)
 
 
 def _counting_put(ledger: Ledger, module: Any, put: Any, writer: Any) -> Callable[[Any], None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mpdiag.probe import function
 from mpdiag.probe.function import FUNCTION
-from mpdiag.probe.parts import LARGE, Call
+from mpdiag.probe.loading import LARGE, parts
 from mpdiag.probe.sampling import FACTOR, MASK
 from mpdiag.probe.sending import Sender
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mpdiag.probe.ledger import Ledger
+    from mpdiag.probe.parts import Call
 
 
 class Buffer:
@@ -43,10 +44,11 @@ def counted(ledger: Ledger, module: Any, args: tuple[Any, ...]) -> tuple[Any, ..
 
 def call(item: Any, module: Any) -> Call:
     """What a call item calls, the chunk helper unwrapped."""
+    kind: type[Call] = parts().Call
     called, args = item.fn, item.args
     if function.is_partial(called) and called.func is module._process_chunk:
-        return Call(called.args[0], args[0], item.kwargs, starred=True)
-    return Call(called, (args,), item.kwargs, starred=True)
+        return kind(called.args[0], args[0], item.kwargs, starred=True)
+    return kind(called, (args,), item.kwargs, starred=True)
 
 
 def _counting(  # noqa: C901 - flat: this is the hot path

@@ -11,19 +11,23 @@ import sys
 import time
 from time import perf_counter_ns
 
-from mpdiag.probe import function, parts
+from mpdiag.probe import function
 from mpdiag.probe.function import FUNCTION
+from mpdiag.probe.loading import parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import Any
 
+    from mpdiag.probe.parts import Ledger as Parts
     from mpdiag.probe.session import Session
 
 
 LARGEST = 0xFFFFFFFF
 """What a field of four bytes holds; a chunk size beyond it is as good as this."""
+REFERENCE = 12
+"""Pickled bytes of a function that goes by reference, beside its name."""
 
 
 class Entry:
@@ -67,6 +71,7 @@ class Ledger:
         "_creator",
         "_nowhere",
         "_opened",
+        "_parts",
         "_places",
         "began_to_end",
         "broken",
@@ -74,7 +79,6 @@ class Ledger:
         "ending",
         "live",
         "number",
-        "parts",
         "pending",
         "plan",
         "recorder",
@@ -100,7 +104,7 @@ class Ledger:
         self._created = (perf_counter_ns(), self._creator_cpu())
         self._opened = False
         self.sites = recorder.sites
-        self.parts = parts.Ledger(recorder)
+        self._parts: Parts | None = None
         self.plan = recorder.plan()
         """Shared by the sending and the collecting thread: only the latter sees the clock at every task."""
         self.broken = False
@@ -187,8 +191,15 @@ class Ledger:
         sent = recorder.live("sent", 0, 0, 0, 0, self.number, number)
         collected = recorder.live("collected", 0, 0, 0, 0, self.number, number)
         entry = Entry(number, sent or _unrecorded(), collected or _unrecorded())
-        entry.callable = int(parts.reference_size(called))
+        entry.callable = len(name) + REFERENCE
         return entry
+
+    @property
+    def parts(self) -> Parts:
+        """The account of what large messages are made of."""
+        if self._parts is None:
+            self._parts = parts().Ledger(self.recorder)
+        return self._parts
 
     def fail(self, hook: str, error: BaseException) -> None:
         """Stop recording this pool; the program goes on, the report names the loss."""

@@ -4,6 +4,22 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+LARGE = 16384
+"""Bytes from which a message is looked into: below, Connection sends header and payload in one write."""
+
+
+def parts() -> ModuleType:
+    """The module ``mpdiag.probe.parts``, which a program without large messages never needs."""
+    known = sys.modules.get("mpdiag.probe.parts")
+    if known is None:
+        with loading():
+            known = __import__("mpdiag.probe.parts", fromlist=["parts"])
+    return known
+
 
 class loading:  # noqa: N801 - a context manager
     """Around every import of the probe's own.

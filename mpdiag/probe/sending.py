@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from time import perf_counter_ns
 
-from mpdiag.probe.parts import LARGE, arguments, captured
+from mpdiag.probe.loading import LARGE, parts
 from mpdiag.wire.format import FORMATS, NUMBER
 
 TYPE_CHECKING = False
@@ -96,7 +96,8 @@ class Sender:
             self.plan.relax(began)
         if ledger.recorder.may_look(began):
             try:
-                pieces = [*captured(call.function), *arguments(call)]
+                looking = parts()
+                pieces = [*looking.captured(call.function), *looking.arguments(call)]
                 where = (entry.number, *task)
                 totals = ledger.parts.write(pieces, entry.callable, size, where, len(call.batch))
                 entry.share = max(totals.get("callable", 0.0), entry.callable) / size

@@ -12,8 +12,7 @@ import sys
 from struct import Struct
 from time import perf_counter_ns, process_time_ns, thread_time_ns
 
-from mpdiag.probe.parts import LARGE, Part
-from mpdiag.probe.parts import Ledger as Parts
+from mpdiag.probe.loading import LARGE, parts
 from mpdiag.probe.patch import genuine
 from mpdiag.probe.sampling import FACTOR, MASK
 from mpdiag.wire.format import FLAGS, FORMATS, NUMBER
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from mpdiag.probe.parts import Ledger as Parts
     from mpdiag.probe.recorder import Recorder
     from mpdiag.probe.session import Session
 
@@ -94,7 +94,7 @@ class Loop:
         self.words, self.first = counters
         self.clock = clock
         self.plan = recorder.plan()
-        self.parts = Parts(recorder)
+        self._parts: Parts | None = None
         self.broken = False
         self.pending: tuple[int, int, int, int, int, int, int] | None = None
         """Of the timed task under way: job, index, bytes, asked, read, unpickled, thread CPU."""
@@ -233,7 +233,10 @@ class Loop:
         recorder = self.recorder
         if recorder.may_look(began):
             try:
-                self.parts.write([Part("result", "return value", value)], 0.0, size, (0, *task), 1)
+                looking = parts()
+                if self._parts is None:
+                    self._parts = looking.Ledger(recorder)
+                self._parts.write([looking.Part("result", "return value", value)], 0.0, size, (0, *task), 1)
             except Exception as error:  # a result of an unexpected kind: the counts go on
                 self.session.fail("looking into a large result", error)
             recorder.spent(self.clock() - began)
