@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mpdiag.model.tasks import Tasks
     from mpdiag.trace.segment import Trace
 
+MILLION = 1e6
 RESULT = "result"
 NAMES = ("role", "name", "type")
 
@@ -46,7 +47,7 @@ def build_parts(trace: Trace, pools: Pools, tasks: Tasks) -> tuple[tuple[Part, .
             payload=_median(mine["payload"]),
             messages=len(mine),
             repeats=int(np.count_nonzero(mine["flags"] & FLAGS["same"])),
-            effort=float(np.mean(np.clip(np.nan_to_num(mine["effort"].astype("f8")), 0.0, 1.0))),
+            effort=min(1.0, float(np.mean(mine["effort"])) / MILLION),
             sampled=bool(np.any(mine["flags"] & FLAGS["sampled"])),
             estimated=large[way] * min(1.0, len(np.unique(keys[members])) / looked[way]),
         )

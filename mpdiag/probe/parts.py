@@ -150,7 +150,7 @@ class Ledger:
         ``overhead`` is the estimated rest of the message. Returns bytes per role, scaled to the payload.
         """
         scale = payload / max(overhead + sum(part.size for part in parts), 1.0)
-        effort = max(sum(part.effort for part in parts), 1.0)
+        millionth = max(sum(part.effort for part in parts), 1.0) / 1e6
         totals: dict[str, float] = {}
         recorder = self._recorder
         origin, job, index = where
@@ -162,10 +162,8 @@ class Ledger:
             seen = self._sightings(part)
             flags = FLAGS["large"] | (FLAGS["same"] if seen else 0) | (FLAGS["sampled"] if part.sampled else 0)
             texts = (recorder.text(part.role), recorder.text(part.name), recorder.text(part.type))
-            recorder.put(
-                "part", int(size), payload, part.digest, seen, part.effort / effort, origin, *texts, items, job, index,
-                flags=flags,
-            )  # fmt: skip
+            told = (int(size), payload, part.digest, seen, int(part.effort / millionth), origin)
+            recorder.put("part", *told, *texts, items, job, index, flags=flags)
         return totals
 
     def _sightings(self, part: Part) -> int:

@@ -98,12 +98,12 @@ KINDS = (
     (16, "collected", (("tasks", "u8"), ("bytes", "u8"), ("failed", "u8"), ("spare", "u8"), ("pool", "u4"),
                        ("origin", "origin")),
      "live, parent: all results read so far for an origin (exact)"),
-    (17, "part", (("bytes", "u8"), ("payload", "u8"), ("digest", "u8"), ("seen", "u4"), ("effort", "f4"),
+    (17, "part", (("bytes", "u8"), ("payload", "u8"), ("digest", "u8"), ("seen", "u4"), ("effort", "u4"),
                   ("origin", "origin"), ("role", "text"), ("name", "text"), ("type", "text"), ("items", "u4"),
                   ("job", "u4"), ("index", "u4")),
      "one part of a large message of task (job, index): role (argument, callable or result), its name, type, estimated"
-     " bytes of the payload and share of the time to pickle and unpickle it, and a digest that recurs (in this process)"
-     " when the same content is sent again, seen times so far; a worker does not know origins and writes 0"),
+     " bytes of the payload and millionths of the time to pickle and unpickle it, and a digest that recurs (in this"
+     " process) when the same content is sent again, seen times so far; a worker does not know origins and writes 0"),
     (18, "loss", (("t", "t"), ("count", "u8"), ("what", "text"), ("why", "text")),
      "something could not be recorded"),
     (19, "cost", (("spent", "u8"), ("dropped", "u8"), ("counted_unit", "ns"), ("timed_unit", "ns")),

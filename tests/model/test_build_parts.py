@@ -22,9 +22,9 @@ def test_parts_are_grouped_and_their_number_estimated() -> None:
     sends = "".join(large(send(1, index, more="weight=2")) for index in range(5))
     sends += "".join(send(1, index, more="weight=2") for index in range(5, 10))
     parts = [
-        part(0, 30000, more=ARGUMENT),
-        part(1, 20000, more=ARGUMENT + " flags=same|large"),
-        part(2, 40000, more=ARGUMENT + " flags=same|large"),
+        part(0, 30000, more=ARGUMENT + " effort=200000"),
+        part(1, 20000, more=ARGUMENT + " effort=300000 flags=same|large"),
+        part(2, 40000, more=ARGUMENT + " effort=400000 flags=same|large"),
         part(2, 9000, more="role=callable name=self.model type=Model").replace("payload=9100", "payload=40100"),
         part(3, 25000, more="role=callable name=self.model type=Model"),
     ]
@@ -40,6 +40,7 @@ def test_parts_are_grouped_and_their_number_estimated() -> None:
             messages=3,
             repeats=2,
             estimated=15.0,
+            effort=0.3,
         ),
         Part(
             origin=0,
