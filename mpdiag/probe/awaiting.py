@@ -8,6 +8,7 @@ when nothing is awaited any more.
 from __future__ import annotations
 
 import sys
+from time import perf_counter_ns
 
 from mpdiag.probe.loading import loading
 
@@ -84,9 +85,11 @@ class Finder:
         def exec_module(module: ModuleType) -> None:
             del loader.exec_module
             execute(module)
+            began = perf_counter_ns()
             runtime = self._awaited.pop(fullname, None)
             if runtime is not None:
                 _apply(runtime, module, self._session)
+                self._session.book(began)
             if not self._awaited and self in sys.meta_path:
                 sys.meta_path.remove(self)
 

@@ -11,8 +11,8 @@ import os
 from mpdiag.probe import awaiting, session
 
 
-def start(directory: str) -> None:
-    """Begin recording this process into run directory ``directory``; once per process image."""
+def start(directory: str, began: int) -> None:
+    """Begin recording this process into run directory ``directory``, once per process image; busy since ``began``."""
     if session.current is not None or not os.path.isdir(directory + "/segments"):
         return
     try:
@@ -24,3 +24,4 @@ def start(directory: str) -> None:
     session.current = running
     os.register_at_fork(after_in_child=running.forked)
     awaiting.install(running)
+    running.book(began)

@@ -23,6 +23,8 @@ BURST = 32
 SHARE = 0.5
 """The part of the budget that timing may use; counting and looking into large messages take the rest."""
 LARGEST_SHIFT = 16
+UNLIMITED = 1 << 63
+"""Timed events, or nanoseconds, that never come: where the budget is the whole time, every task is timed."""
 
 
 class Plan:
@@ -35,14 +37,14 @@ class Plan:
     __slots__ = ("_left", "_recorder", "_since", "_window", "limit", "shift", "until")
 
     def __init__(self, recorder: Recorder) -> None:
-        """Allow timed events up to a share of the recorder's budget of the time."""
+        """Allow timed events up to a share of the recorder's budget of the time; all if that is the whole time."""
         self._recorder = recorder
         self._window = int(BURST * recorder.timed_ns / max(recorder.budget * SHARE, 1e-6))
-        self._left = BURST
+        self._left = BURST if recorder.budget < 1 else UNLIMITED
         self._since = perf_counter_ns()
         self.shift = 0
         self.limit = ALL
-        self.until = self._since + 4 * self._window
+        self.until = self._since + 4 * self._window if recorder.budget < 1 else UNLIMITED
         """When this clock is reached without ``spend`` having adapted, tasks have become rarer: call ``relax``."""
 
     def relax(self, now: int) -> None:

@@ -51,6 +51,8 @@ class Session:
         self._kept: list[Recorder] = []
         self._lock = _thread.allocate_lock()
         self._opener = 0
+        self._unbooked = 0
+        """Nanoseconds spent on setting up before there was a recorder to account for them."""
 
     def born(self, cause: str) -> None:
         """Write this process's header. A full disk or a missing directory leaves the process without a record."""
@@ -72,9 +74,18 @@ class Session:
         raw = header.renewed(self._image, number, pid, os.getppid(), self.uid, parent, now, time_ns())
         return header.identity(pid, now, self.uid), raw
 
+    def book(self, began: int) -> None:
+        """Account for what setting up has taken since ``began``."""
+        spent = perf_counter_ns() - began
+        if self._recorder is None:
+            self._unbooked += spent
+        else:
+            self._recorder.booked(spent)
+
     def forked(self) -> None:
         """Begin anew in a forked child: its own file, before any other Python code runs."""
         try:
+            began, self._unbooked = perf_counter_ns(), 0
             self._lock, self._opener = _thread.allocate_lock(), 0  # another thread of the parent may have held it
             inherited, self._recorder = self._recorder, None
             self.faults.clear()
@@ -84,6 +95,7 @@ class Session:
                 inherited.abandon()
                 self._kept.append(inherited)  # its memory map must never go, see wire.segment
                 self._succeed(inherited)
+            self.book(began)
         except Exception as error:  # an exception here would be printed by the interpreter
             self.fail("fork", error)
 
@@ -128,6 +140,7 @@ class Session:
     def _open(self) -> None:
         if self._recorder is not None or self.birth is None:
             return  # another thread was faster
+        began = perf_counter_ns()
         try:
             if self._kind is None:
                 from mpdiag.probe.loading import loading
@@ -135,7 +148,9 @@ class Session:
                 with loading():
                     from mpdiag.probe.recorder import Recorder
                 self._kind = Recorder
-            self._recorder = self._kind(self.directory, self.birth, self.budget, self._units)
+            recorder = self._kind(self.directory, self.birth, self.budget, self._units)
+            recorder.booked(self._unbooked + perf_counter_ns() - began)
+            self._recorder = recorder
         except (OSError, ValueError) as error:  # no room, no rights, no descriptors
             self._give_up(getattr(error, "errno", None) or 0)
 

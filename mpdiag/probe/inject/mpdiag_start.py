@@ -11,6 +11,9 @@ def start(directory):
         with open("%s/%d.note" % (directory, os.getpid()), "w") as note:
             note.write("Python %d.%d.%d is too old to be instrumented (3.9 or newer)\n" % sys.version_info[:3])
         return
+    from time import perf_counter_ns
+
+    began = perf_counter_ns()
     # The probe is loaded from where it lies, under packages made here: a top-level one that exists only meanwhile, so
     # that neither sys.path nor a later "import mpdiag" of the program's sees anything of it, and three whose empty
     # __init__ files need not be read.
@@ -23,4 +26,4 @@ def start(directory):
         from mpdiag.probe import boot
     finally:
         del sys.modules["mpdiag"]
-    boot.start(directory)
+    boot.start(directory, began)

@@ -41,11 +41,13 @@ def _start(frame: FrameType, session: Session) -> None:
     if process is None or recorder is None:
         return
     method = getattr(frame.f_locals.get("self"), "method", "")
+    began = perf_counter_ns()
     recorder.put(
         "start",
-        perf_counter_ns(),
+        began,
         process._identity[-1] if process._identity else 0,
         recorder.sites.caller(frame)[0],
         recorder.text(method),
         recorder.text(process.name),
     )
+    session.book(began)

@@ -45,6 +45,7 @@ def _ready(process: Any, session: Session) -> None:
     recorder = session.recorder
     if recorder is None:
         return
+    began = perf_counter_ns()
     overlay = next((overlay for target, overlay in session.targets if process._target is target), None)
     recorder.put(
         "ready",
@@ -58,6 +59,7 @@ def _ready(process: Any, session: Session) -> None:
     )
     if overlay is not None:
         overlay(process)
+    session.book(began)
 
 
 def _channel(queue: Any) -> int:
