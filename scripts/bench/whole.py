@@ -1,8 +1,9 @@
 """The default mode: whole programs with and without mpdiag, in turns.
 
-Every run leaves a run directory that is deleted again, and ext4 makes new files slowly for a minute after others were
-deleted (it will not use their inodes again at once): 0.2 ms a process, which pool-churn shows. ``--tmp`` can name
-another file system; where mpdiag is used once, there is no such effect.
+Every run leaves a run directory, all of which are deleted at the end: ext4 makes new files slowly for a minute after
+others were deleted (it will not use their inodes again at once), 0.2 ms a process, which pool-churn shows and whoever
+uses mpdiag once does not have. For the same reason wait a minute between two benchmarks, or name another file system
+by ``--tmp``.
 """
 
 from __future__ import annotations
@@ -62,13 +63,13 @@ class Program:
         return Spread.of_differences((quantity(plain), quantity(recorded.ran)) for plain, recorded in self.pairs).median
 
 
-def recorded_run(command: list[str], python: Python) -> Recorded:
-    """Run a command under ``mpdiag run``."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as place:
-        run, report = f"{place}/run.mpdiag", f"{place}/report.json"
-        whole = mpdiag("run", "--quiet", "-o", run, "--json", report, "--python", python.path, "--", *command)
-        meta = read_trace(run).meta
-        said = json.loads(Path(report).read_text(encoding="utf-8"))
+def recorded_run(command: list[str], python: Python, place: Path) -> Recorded:
+    """Run a command under ``mpdiag run``, and keep what it leaves at ``place``."""
+    place.mkdir()
+    run, report = f"{place}/run.mpdiag", f"{place}/report.json"
+    whole = mpdiag("run", "--quiet", "-o", run, "--json", report, "--python", python.path, "--", *command)
+    meta = read_trace(run).meta
+    said = json.loads(Path(report).read_text(encoding="utf-8"))
     span, cpu = (meta["end"]["perf_ns"] - meta["perf_ns"]) / 1e9, meta["end"]["cpu_ns"] / 1e9
     return Recorded(
         Ran(span, cpu, whole.said),
@@ -79,10 +80,9 @@ def recorded_run(command: list[str], python: Python) -> Recorded:
     )
 
 
-def probe_only_run(command: list[str], python: Python) -> Recorded:
-    """Run a command with the probe but without ``mpdiag run`` beside it."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as place:
-        return Recorded(probed([python.path, *command], Path(place, "run")))
+def probe_only_run(command: list[str], python: Python, place: Path) -> Recorded:
+    """Run a command with the probe but without ``mpdiag run`` beside it, recording into ``place``."""
+    return Recorded(probed([python.path, *command], place))
 
 
 def report(pythons: Sequence[Python], names: Sequence[str], pairs: int, size: float, *, probe_only: bool) -> None:
@@ -90,10 +90,12 @@ def report(pythons: Sequence[Python], names: Sequence[str], pairs: int, size: fl
     run = probe_only_run if probe_only else recorded_run
     for python in pythons:
         programs = [Program(name) for name in names]
-        for program in programs:
-            command = [str(HERE / "workloads.py"), program.name, str(size)]
-            for _ in range(pairs):
-                program.pairs.append((bare([python.path, *command]), run(command, python)))
+        with tempfile.TemporaryDirectory(prefix="bench-") as kept:
+            for program in programs:
+                command = [str(HERE / "workloads.py"), program.name, str(size)]
+                for turn in range(pairs):
+                    place = Path(kept, f"{program.name}-{turn}")
+                    program.pairs.append((bare([python.path, *command]), run(command, python, place)))
         what = "the probe alone" if probe_only else "mpdiag run"
         print(f"Python {python.version}: ratio with {what} to without, {pairs} interleaved pairs")
         print(table(("program", "wall", "min", "max", "CPU", "min", "max", "budget", ""), map(ratio_row, programs)))
