@@ -10,7 +10,7 @@ import numpy as np
 from mpdiag.model.attribution import origins_of
 from mpdiag.model.lookup import paired
 from mpdiag.model.run import Part
-from mpdiag.wire.format import FLAGS
+from mpdiag.wire.format import FLAGS, LARGE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ def build_parts(trace: Trace, pools: Pools, tasks: Tasks) -> tuple[tuple[Part, .
     records, origin, keys = tasks.parts.table[known], origin[known], tasks.part_keys[known]
     label, labels = _labels(trace, records)
     back = np.array([role == RESULT for role, _, _ in labels], np.int64)[label]
-    looked, large = _looks(records, origin * 2 + back, keys, pools, tasks)
+    looked, large = _looks(origin * 2 + back, keys, pools, tasks)
     parts = []
     for members in _groups(origin * len(labels) + label):
         mine = records[members]
@@ -80,7 +80,7 @@ def _labels(trace: Trace, records: NDArray[Any]) -> tuple[Indices, list[tuple[st
 
 
 def _looks(
-    records: NDArray[Any], way: Indices, keys: NDArray[np.uint64], pools: Pools, tasks: Tasks
+    way: Indices, keys: NDArray[np.uint64], pools: Pools, tasks: Tasks
 ) -> tuple[dict[int, int], dict[int, float]]:
     """Count the messages looked into, and estimate how many are as large, by way: 2 * origin, + 1 for results.
 
@@ -98,7 +98,7 @@ def _looks(
         weight = (tasks.work_weight if back else tasks.send_weight)[rows]
         size = timed["result_bytes"] if back else timed["argument_bytes"] + timed["callable_bytes"]
         whole = float(weight.sum())
-        share = float(weight[size >= records["payload"][members].min()].sum()) / whole if whole else 1.0
+        share = float(weight[size >= LARGE].sum()) / whole if whole else 1.0
         total = pools.origins[place].results if back else pools.origins[place].tasks
         looked[number] = len(np.unique(keys[members]))
         # At least those that were seen.

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from mpdiag.probe.recorder import Recorder
 
-LARGE = 16384
-"""Bytes from which a message is looked into: below, Connection sends header and payload in one write."""
 SHARE = 0.1
 """A part is recorded from this share of the payload on."""
 SAMPLED_ITEMS = 8

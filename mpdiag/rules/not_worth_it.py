@@ -11,7 +11,7 @@ from mpdiag.model.competition import slowdown
 from mpdiag.model.regions import region
 from mpdiag.model.serial import kept_waiting, pool_work
 from mpdiag.model.sites import about_pools, origins_of, pools_by_site
-from mpdiag.wording import calls, numbers
+from mpdiag.wording import calls, edits, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,7 +100,7 @@ def _finding(run: Run, pools: Sequence[Pool], taken: float, serial: float) -> Fi
         fix=Fix(
             "call the function in a plain loop, without a pool",
             ("A pool pays where an item is worth its way: all steps of the work in one task, or files sent by name.",),
-            "\n".join(dict.fromkeys(_loop(origin) for origin in origins[:CALLS])),
+            "\n".join(dict.fromkeys(_loop(pool, origin) for origin in origins[:CALLS])),
         ),
         change=Serial(tuple(pool.index for pool in pools)),
         confidence="high" if alone else "medium",
@@ -113,11 +113,15 @@ def _bytes(origins: Sequence[Origin]) -> int:
     return sum(origin.payload_bytes + origin.result_bytes for origin in origins)
 
 
-def _loop(origin: Origin) -> str:
+def _loop(pool: Pool, origin: Origin) -> str:
+    instead = f"instead of {calls.identifier(origin.method, 'map')}()"
+    written = edits.as_loop(pool, origin)
+    if written:
+        return calls.beside(calls.whole(written), instead)
     taken = calls.parameters(origin)
     variable = "item" if taken == "item" else "arguments"
     call = f"[{calls.function_name(origin)}({taken}) for {variable} in ...]"
-    return calls.beside(f"results = {call}", f"instead of {calls.identifier(origin.method, 'map')}()")
+    return calls.beside(f"results = {call}", instead)
 
 
 CALLS = 3

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mpdiag.diagnosis import Finding, Fix, Rule
 from mpdiag.model.burden import LARGE_BYTES, MOSTLY, burdens
 from mpdiag.model.sites import about_origins
-from mpdiag.wording import calls, numbers
+from mpdiag.wording import calls, edits, numbers
 from mpdiag.wording.payload import facts
 
 if TYPE_CHECKING:
@@ -97,13 +97,24 @@ def _fix(pool: Pool, origin: Origin, main: Load) -> Fix:
 
 def _from_source(pool: Pool, origin: Origin, main: Load) -> str:
     function = calls.function_name(origin)
+    called, size = calls.function_text(origin), numbers.size(main.item_bytes)
+    moved = edits.making_items(origin, f"{function}_made")
+    if moved:
+        return "\n".join(
+            (
+                f"def {function}_made({moved.variable}):",
+                calls.beside(f"    return {called}({moved.expression})", f"{size} made here, not sent"),
+                "",
+                calls.whole(moved.statement),
+            )
+        )
     read = "file.read()" if main.type in {"bytes", "str"} else "load(file)"
     mode = ', "rb"' if main.type != "str" else ""
     return "\n".join(
         (
-            calls.beside(f"def {function}_file(path):", f"a path instead of {numbers.size(main.item_bytes)}"),
+            calls.beside(f"def {function}_file(path):", f"a path instead of {size}"),
             f"    with open(path{mode}) as file:",
-            f"        return {function}({read})",
+            f"        return {called}({read})",
             "",
             calls.same_call(pool, origin, f"{function}_file"),
         )
@@ -121,9 +132,11 @@ def _shared(pool: Pool, origin: Origin, main: Load) -> str:
             f"    {kept} = numpy.ndarray(shape, dtype, BLOCK.buf)",
             "",
             calls.beside(f"def {function}_at(index):", f"a number instead of {numbers.size(main.item_bytes)}"),
-            f"    return {function}({kept}[index])",
+            f"    return {calls.function_text(origin)}({kept}[index])",
             "",
-            calls.creation(pool, "initializer=start_worker, initargs=(block.name, shape, dtype)"),
-            f"    {calls.same_call(pool, origin, f'{function}_at')}",
+            calls.block(
+                calls.creation(pool, initializer="start_worker", initargs="(block.name, shape, dtype)"),
+                calls.same_call(pool, origin, f"{function}_at"),
+            ),
         )
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mpdiag.diagnosis import Finding, Fix, Rule
 from mpdiag.model.burden import LARGE_BYTES, burdens
 from mpdiag.model.sites import about_origins
-from mpdiag.wording import calls, numbers
+from mpdiag.wording import calls, edits, numbers
 from mpdiag.wording.payload import facts
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def _snippet(pool: Pool, origin: Origin, parts: Sequence[Load], tasks: int, each
     else:
         (kept, kept_global), invoked, plain = calls.constant(function), "", f"call_{function.lower()}"
         given = kept
+    given = edits.callable_given(origin) or given
     taken = calls.parameters(origin)
     return "\n".join(
         (
@@ -109,7 +110,9 @@ def _snippet(pool: Pool, origin: Origin, parts: Sequence[Load], tasks: int, each
             calls.beside(f"def {plain}({taken}):", f"and in none of {tasks:,} messages"),
             f"    return {kept_global}{invoked}({taken})",
             "",
-            calls.creation(pool, f"initializer=start_worker, initargs=({given},)"),
-            f"    {calls.same_call(pool, origin, plain)}",
+            calls.block(
+                calls.creation(pool, initializer="start_worker", initargs=f"({given},)"),
+                calls.same_call(pool, origin, plain),
+            ),
         )
     )

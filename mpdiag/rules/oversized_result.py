@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mpdiag.diagnosis import Finding, Fix, Rule
 from mpdiag.model.burden import LARGE_BYTES, burdens
 from mpdiag.model.sites import about_origins
-from mpdiag.wording import calls, numbers
+from mpdiag.wording import calls, edits, numbers
 from mpdiag.wording.payload import facts
 
 if TYPE_CHECKING:
@@ -90,10 +90,23 @@ def _where_all_is_needed(main: Load) -> str:
 
 def _snippet(pool: Pool, origin: Origin, main: Load) -> str:
     function, taken = calls.function_name(origin), calls.parameters(origin)
+    called = calls.function_text(origin)
+    stays = f"{numbers.size(main.item_bytes)} stay in the worker"
+    moved = edits.using_results(origin, f"{function}_reduced")
+    if moved:
+        return "\n".join(
+            (
+                f"def {function}_reduced({taken}):",
+                calls.beside(f"    {moved.variable} = {called}({taken})", stays),
+                f"    return {moved.expression}",
+                "",
+                calls.whole(moved.statement),
+            )
+        )
     return "\n".join(
         (
             f"def {function}_reduced({taken}):",
-            calls.beside(f"    result = {function}({taken})", f"{numbers.size(main.item_bytes)} stay in the worker"),
+            calls.beside(f"    result = {called}({taken})", stays),
             calls.beside("    return ...", "what the parent makes of the result"),
             "",
             calls.same_call(pool, origin, f"{function}_reduced"),

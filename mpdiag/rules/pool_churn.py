@@ -119,14 +119,9 @@ def _finding(run: Run, pools: Sequence[Pool]) -> Finding:
 def _snippet(run: Run, pools: Sequence[Pool]) -> str:
     seen: dict[str, None] = {}
     for origin in origins_of(run, pools):
-        seen.setdefault(calls.same_call(run.pools[origin.pool], origin, calls.function_name(origin)))
-    return "\n".join(
-        (
-            calls.beside(calls.creation(pools[0]), f"once, and not {len(pools):,} times"),
-            f"    for _ in range({len(pools)}):",
-            *(f"        {line}" for line in list(seen)[:CALLS] or ("...",)),
-        )
-    )
+        seen.setdefault(calls.plain(run.pools[origin.pool], origin))
+    rounds = calls.block(f"for _ in range({len(pools)}):", "\n".join(list(seen)[:CALLS] or ("...",)))
+    return calls.beside(calls.block(calls.creation(pools[0]), rounds), f"once, and not {len(pools):,} times")
 
 
 CALLS = 3

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mpdiag.diagnosis import Finding, Fix, Rule
 from mpdiag.model.burden import LARGE_BYTES, MOSTLY, burdens
 from mpdiag.model.sites import about_origins
-from mpdiag.wording import calls, numbers
+from mpdiag.wording import calls, edits, numbers
 from mpdiag.wording.payload import facts
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ def _snippet(pool: Pool, origin: Origin, main: Load, each: float) -> str:
     kept, kept_global = calls.constant(main.name)
     keyword = kept_global if main.name != kept else f"{kept}={kept_global}"
     plain = f"{function}_kept"
+    found = edits.without_argument(origin, main.name, plain)
+    given, statement = found or (kept, calls.same_call(pool, origin, plain))
     return "\n".join(
         (
             calls.beside(f"def start_worker({kept}):", f"once in each of {pool.workers} workers"),
@@ -108,9 +110,10 @@ def _snippet(pool: Pool, origin: Origin, main: Load, each: float) -> str:
             f"    {kept_global} = {kept}",
             "",
             calls.beside(f"def {plain}({taken}):", f"called with what is left: {numbers.size(each)} less a task"),
-            f"    return {function}({taken}, {keyword})",
+            f"    return {calls.function_text(origin)}({taken}, {keyword})",
             "",
-            calls.creation(pool, f"initializer=start_worker, initargs=({kept},)"),
-            f"    {calls.same_call(pool, origin, plain)}",
+            calls.block(
+                calls.creation(pool, initializer="start_worker", initargs=f"({given},)"), calls.whole(statement)
+            ),
         )
     )

@@ -150,8 +150,7 @@ def _initialiser_fix(pool: Pool, start: _Start) -> Fix:
         "    PREPARED = prepared",
         "",
         calls.beside("prepared = ...", "made once, in the parent"),
-        calls.creation(pool, f"initializer={name}, initargs=(prepared,)"),
-        "    ...",
+        calls.block(calls.creation(pool, initializer=name, initargs="(prepared,)"), "..."),
     )
     return Fix(
         "make in the parent, once, what the initialiser makes, and hand it over",
@@ -169,7 +168,7 @@ def _imports_fix(pool: Pool) -> Fix:
         return Fix(
             "start the pool early, before the parent is large",
             ("A fork copies the page tables of all the parent's memory: make the pool before the data is loaded.",),
-            f"{calls.creation(pool)}\n    ...",
+            calls.block(calls.creation(pool), "..."),
         )
     snippet = (
         "import multiprocessing",

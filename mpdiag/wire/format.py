@@ -23,6 +23,7 @@ __all__ = [
     "HEADER_FIELDS",
     "HEADER_SIZE",
     "KINDS",
+    "LARGE",
     "MAGIC",
     "NUMBER",
     "ROLES",
@@ -39,6 +40,9 @@ TEXT_BYTES = 48
 """Bytes of text that one ``text`` slot carries."""
 TEXT_LIMIT = 1024
 """Longer names are cut here: a hostile 10 kB name must not fill a trace."""
+
+LARGE = 16384
+"""Bytes from which a message is looked into: below, Connection sends header and payload in one write."""
 
 ROLES = ("program", "worker", "forkserver", "resource tracker", "manager")
 

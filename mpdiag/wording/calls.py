@@ -1,13 +1,17 @@
-"""The user's call, rewritten: Python text for a snippet, made of nothing but names that are identifiers.
+"""The user's call, rewritten: Python text for a snippet.
 
-What the recording does not know (the items, the pool's other arguments) is written ``...``, which is valid Python and
-reads "as before". Names come from the program and may hold anything: what is no identifier is replaced by a plain word.
+Where the source file is at hand, it is the user's own statement, changed (``edits``). Else what the recording does not
+know (the items, the pool's other arguments) is written ``...``, which is valid Python and reads "as before". Recorded
+names may hold anything: what is no identifier is replaced by a plain word.
 """
 
 from __future__ import annotations
 
 from keyword import iskeyword
+from textwrap import indent
 from typing import TYPE_CHECKING
+
+from mpdiag.wording import edits
 
 if TYPE_CHECKING:
     from mpdiag.model.run import Origin, Pool
@@ -34,8 +38,13 @@ def constant(name: str) -> tuple[str, str]:
 
 
 def function_name(origin: Origin) -> str:
-    """Give the user's function as a snippet names it."""
+    """Give a plain name for the user's function, to make others of."""
     return identifier(origin.function, "function")
+
+
+def function_text(origin: Origin) -> str:
+    """Give the user's function as a function beside it calls it."""
+    return edits.function_given(origin) or function_name(origin)
 
 
 def class_name(origin: Origin) -> str:
@@ -60,6 +69,9 @@ def call(pool: Pool, origin: Origin, function: str, chunksize: int = 0) -> str:
 
 def same_call(pool: Pool, origin: Origin, function: str) -> str:
     """Give the recorded call with another function; its chunk size where it must have been the user's."""
+    written = edits.with_function(origin, function)
+    if written:
+        return whole(written)
     chosen = origin.chunksize if "map" in origin.method and origin.chunksize > 1 else 0
     by_default = pool.kind == "Pool" and not origin.method.startswith("imap")
     return call(pool, origin, function, 0 if by_default else chosen)
@@ -68,7 +80,8 @@ def same_call(pool: Pool, origin: Origin, function: str) -> str:
 def chunked(pool: Pool, origin: Origin, chunksize: int) -> str:
     """Give the recorded call sending ``chunksize`` items in a message; calls of single items become a map."""
     if origin.method not in SINGLE:
-        return call(pool, origin, function_name(origin), chunksize)
+        written = edits.with_chunksize(pool, origin, chunksize)
+        return whole(written) if written else call(pool, origin, function_name(origin), chunksize)
     method = "imap" if pool.kind == "Pool" else "map"
     return f"{receiver(pool)}.{method}({function_name(origin)}, ..., chunksize={chunksize})"
 
@@ -78,12 +91,32 @@ def parameters(origin: Origin) -> str:
     return "*arguments" if origin.method in SINGLE or origin.method.startswith("starmap") else "item"
 
 
-def creation(pool: Pool, more: str = "") -> str:
-    """Give the ``with`` line that creates the pool, with ``more`` keyword arguments."""
+def creation(pool: Pool, **more: str) -> str:
+    """Give the statement that creates the pool, with ``more`` keyword arguments (source text); mostly a ``with``."""
+    written = edits.creation(pool, more)
+    if written:
+        return written
     kind = "Pool" if pool.kind == "Pool" else "ProcessPoolExecutor"
-    return f"with {kind}({', '.join(part for part in ('...', more) if part)}) as {receiver(pool)}:"
+    given = ", ".join(("...", *(f"{name}={value}" for name, value in more.items())))
+    return f"with {kind}({given}) as {receiver(pool)}:"
+
+
+def block(header: str, body: str) -> str:
+    """Give a statement and what belongs into it, or after it where it has no body."""
+    return f"{header}\n{indent(body, '    ') if header.endswith(':') else body}"
+
+
+def plain(pool: Pool, origin: Origin) -> str:
+    """Give the recorded call alone, without the statement around it."""
+    return edits.plain_call(origin) or same_call(pool, origin, function_name(origin))
+
+
+def whole(statement: str) -> str:
+    """Give a statement that can be run: one with a body gets one."""
+    return block(statement, "...") if statement.endswith(":") else statement
 
 
 def beside(code: str, comment: str) -> str:
-    """Give a line of code with a comment beside it."""
-    return f"{code:<{MARGIN}}  # {comment}"
+    """Give code with a comment beside its first line."""
+    first, *rest = code.split("\n")
+    return "\n".join((f"{first:<{MARGIN}}  # {comment}", *rest))

@@ -80,5 +80,5 @@ def test_same_call_keeps_the_users_chunk_size(changes, expected):
 
 def test_creation_repeats_nothing_that_was_not_recorded():
     assert calls.creation(site()[0]) == "with Pool(...) as pool:"
-    executor = calls.creation(site(kind="ProcessPoolExecutor")[0], "initializer=f")
+    executor = calls.creation(site(kind="ProcessPoolExecutor")[0], initializer="f")
     assert executor == "with ProcessPoolExecutor(..., initializer=f) as executor:"
