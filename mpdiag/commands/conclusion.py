@@ -15,6 +15,7 @@ from mpdiag.model.run import Loss
 from mpdiag.reporters.formats import FORMATS
 from mpdiag.reporters.style import Style, for_stream
 from mpdiag.supervise.output import write_file
+from mpdiag.supervise.rundir import current_directory
 from mpdiag.trace.packing import pack
 from mpdiag.trace.reader import read_trace
 from mpdiag.trace.source import shown
@@ -61,7 +62,8 @@ def judge(directory: str, lost: Sequence[tuple[str, str]]) -> Judged:
 def deliver(args: argparse.Namespace, diagnosis: Diagnosis) -> None:
     """Write the report where ``args`` ask for it; MpdiagError when its file cannot be written."""
     if not args.quiet:
-        write(FORMATS[args.format].render(diagnosis, for_stream(sys.stderr, os.environ) if sys.stderr else Style()))
+        style = for_stream(sys.stderr, os.environ, current_directory()) if sys.stderr else Style()
+        write(FORMATS[args.format].render(diagnosis, style))
     if args.json:
         write_file(args.json, FORMATS["json"].render(diagnosis, Style()))
 

@@ -29,11 +29,12 @@ def run(args: argparse.Namespace) -> int:
     from mpdiag.model.build import build_run  # noqa: PLC0415
     from mpdiag.reporters.formats import FORMATS  # noqa: PLC0415
     from mpdiag.reporters.style import Style, for_stream  # noqa: PLC0415
+    from mpdiag.supervise.rundir import current_directory  # noqa: PLC0415
     from mpdiag.trace.reader import read_trace  # noqa: PLC0415
 
     output = check_writable(args.output, force=args.force) if args.output else None
     diagnosis = diagnose(build_run(read_trace(args.run)))
-    style = Style() if output else for_stream(sys.stdout, os.environ)
+    style = Style() if output else for_stream(sys.stdout, os.environ, current_directory())
     text = FORMATS[args.format].render(diagnosis, style)
     if output:
         write_file(output, text)

@@ -59,8 +59,14 @@ class Pen:
 
     def site(self, site: Site, width: int) -> str:
         """Give file:line (function); without the folders, then without the function, where it has to be shorter."""
+        here = self.style.directory.rstrip("/") + "/"
+        file = site.file.removeprefix(here) if self.style.directory else site.file
         name = site.file.replace("\\", "/").rpartition("/")[2] or site.file
-        forms = (str(site), f"{name}:{site.line} ({site.function})", f"{name}:{site.line}")
+        forms = (
+            f"{file}:{site.line} ({site.function})",
+            f"{name}:{site.line} ({site.function})",
+            f"{name}:{site.line}",
+        )
         safe = [self.text(form, width + 1) for form in forms]
         return next((form for form in safe if columns(form) <= width), self.text(forms[-1], width))
 

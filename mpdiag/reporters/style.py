@@ -18,12 +18,16 @@ DECORATION = "µ…█▏▎▍▌▋▊▉"
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Looks of a report: ``width`` in columns; ``ascii`` is about decoration, names keep what can be encoded."""
+    """Looks of a report: ``width`` in columns; ``ascii`` is about decoration, names keep what can be encoded.
+
+    Files in ``directory`` or below it are named as seen from there.
+    """
 
     width: int = STANDARD_WIDTH
     colour: bool = False
     ascii: bool = False
     encoding: str = "utf-8"
+    directory: str = ""
 
     @property
     def ellipsis(self) -> str:
@@ -36,8 +40,8 @@ class Style:
         return "u" if self.ascii else "µ"
 
 
-def for_stream(stream: TextIO, environ: Mapping[str, str]) -> Style:
-    """Give the style that suits ``stream``.
+def for_stream(stream: TextIO, environ: Mapping[str, str], directory: str = "") -> Style:
+    """Give the style that suits ``stream``, for a reader who is in ``directory``.
 
     The width is COLUMNS, or the terminal's, or 80. Colour needs a terminal that is not dumb, and no NO_COLOR
     (https://no-color.org: any non-empty value).
@@ -49,6 +53,7 @@ def for_stream(stream: TextIO, environ: Mapping[str, str]) -> Style:
         colour=terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb",
         ascii=not _can_write(DECORATION, encoding),
         encoding=encoding,
+        directory=directory,
     )
 
 

@@ -93,3 +93,7 @@ def test_unknown_encoding_counts_as_ascii():
 def test_decoration_characters():
     assert (Style().micro, Style().ellipsis) == ("\u00b5", "\u2026")
     assert (Style(ascii=True).micro, Style(ascii=True).ellipsis) == ("u", "...")
+
+
+def test_reader_is_somewhere():
+    assert for_stream(io.StringIO(), {}, "/srv/shop").directory == "/srv/shop"

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpdiag.diagnosis import Account, Activity, Evidence, Fix, Savings, Skipped
-from mpdiag.model.run import Loss, Overhead
+from mpdiag.model.run import Loss, Overhead, Site
 from mpdiag.reporters.columns import columns
+from mpdiag.reporters.pen import Pen
 from mpdiag.reporters.style import Style
 from mpdiag.reporters.terminal import render
 from tests.reporters.hostile import NAMES, poisoned
@@ -138,6 +139,18 @@ def test_finding_says_what_where_how_measured_what_to_change_and_what_that_saves
     )
     places = [report.index(text) for text in said]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("directory", "shown"),
+    [
+        ("/srv", "shop/price.py:7 (main)"),
+        ("/srv/shop/", "price.py:7 (main)"),
+        ("/srv/sh", "/srv/shop/price.py:7 (main)"),
+    ],
+)
+def test_sites_are_named_as_seen_from_the_reader(directory, shown):
+    assert Pen(Style(directory=directory)).site(Site("/srv/shop/price.py", 7, "main"), 60) == shown
 
 
 def test_finding_without_prediction_site_evidence_or_snippet():

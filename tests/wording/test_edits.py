@@ -70,7 +70,8 @@ def test_function_is_replaced(called, code, expected):
     ],
 )
 def test_chunksize_is_given_once(called, code, kind, expected):
-    assert edits.with_chunksize(*called(code, kind=kind), 64) == expected
+    pool, origin = called(code, kind=kind)
+    assert edits.with_chunksize(pool, origin, 64) == expected
 
 
 @pytest.mark.parametrize(
