@@ -18,18 +18,32 @@ if TYPE_CHECKING:
 
 
 class Buffer:
-    """Stands for the queue's deque in the feeder, which asks it for its length and for ``popleft``."""
+    """Stands for the queue's deque in the feeder: tells which item is being pickled, and since when."""
 
-    __slots__ = ("_deque", "popleft")
+    __slots__ = ("_clock", "_deque", "_plan", "_pop", "began", "item")
 
-    def __init__(self, deque: Any, popleft: Callable[[], Any]) -> None:
-        """Take items from ``deque`` by ``popleft``."""
+    def __init__(self, deque: Any, sender: Sender) -> None:
+        """Take items from ``deque``."""
         self._deque = deque
-        self.popleft = popleft
+        self._pop = deque.popleft
+        self._plan, self._clock = sender.plan, sender.clock
+        self.item: Any = None
+        self.began = 0
 
     def __len__(self) -> int:
         """Give the number of items that wait."""
         return len(self._deque)
+
+    def popleft(self) -> Any:
+        """Take the next item; IndexError when there is none."""
+        self.item = None
+        taken = self._pop()
+        try:
+            self.began = self._clock() if taken.work_id * FACTOR & MASK < self._plan.limit else 0
+        except AttributeError:  # the queue's sentinel
+            return taken
+        self.item = taken
+        return taken
 
 
 def counted(ledger: Ledger, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -38,8 +52,10 @@ def counted(ledger: Ledger, module: Any, args: tuple[Any, ...]) -> tuple[Any, ..
     Raises StopIteration where this version of ``_feed`` takes no bound ``send_bytes``.
     """
     send = next(arg for arg in args if getattr(arg, "__name__", "") == "send_bytes")
-    popleft, counting = _counting(ledger, module, args[0].popleft, send)
-    return (Buffer(args[0], popleft), *(counting if arg is send else arg for arg in args[1:]))
+    sender = Sender(ledger)
+    buffer = Buffer(args[0], sender)
+    counting = _counting_send(send, buffer, sender, module)
+    return (buffer, *(counting if arg is send else arg for arg in args[1:]))
 
 
 def call(item: Any, module: Any) -> Call:
@@ -51,37 +67,24 @@ def call(item: Any, module: Any) -> Call:
     return kind(called, (args,), item.kwargs, starred=True)
 
 
-def _counting(  # noqa: C901 - flat: this is the hot path
-    ledger: Ledger, module: Any, pop: Callable[[], Any], send: Callable[[Any], None]
-) -> tuple[Callable[[], Any], Callable[[Any], None]]:
-    """``popleft`` and ``send_bytes``, which share the item that is being pickled between them."""
-    sender = Sender(ledger)
-    plan, clock = sender.plan, sender.clock
+def _counting_send(
+    send: Callable[[Any], None], buffer: Buffer, sender: Sender, module: Any
+) -> Callable[[Any], None]:
+    ledger, clock = sender.ledger, sender.clock
     is_partial, process_chunk = function.is_partial, module._process_chunk
-    item: Any = None
     entry: Any = None
     words, first, second, third = ledger.recorder.chunk.words, 0, 0, 0
-    submitted = began = tasks = items = sent = 0
-
-    def popleft() -> Any:
-        nonlocal item, began
-        item = None
-        taken = pop()
-        try:
-            began = clock() if taken.work_id * FACTOR & MASK < plan.limit else 0
-        except AttributeError:  # the queue's sentinel
-            return taken
-        item = taken
-        return taken
+    submitted = tasks = items = sent = 0
 
     def counting_send(data: Any) -> None:
-        nonlocal item, entry, submitted, words, first, second, third, tasks, items, sent
-        if item is None or ledger.broken:
+        nonlocal entry, submitted, words, first, second, third, tasks, items, sent
+        task, began = buffer.item, buffer.began
+        if task is None or ledger.broken:
             send(data)
             return
         dumped = clock() if began else 0
         try:  # before the call goes out: its result may be back before this thread goes on
-            task, item = item, None
+            buffer.item = None
             index, called, batch = task.work_id, task.fn, 1
             if type(called) is not FUNCTION and is_partial(called) and called.func is process_chunk:
                 called, batch = called.args[0], len(task.args[0])
@@ -110,4 +113,4 @@ def _counting(  # noqa: C901 - flat: this is the hot path
         except Exception as error:
             ledger.fail("executor sending", error)
 
-    return popleft, counting_send
+    return counting_send

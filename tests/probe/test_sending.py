@@ -155,8 +155,8 @@ def test_a_timed_call_has_its_stages_without_what_came_between(books, feed):
     assert part["index"] == 3
 
 
-def test_the_buffer_is_empty_when_the_deque_is():
-    buffer = feeding.Buffer(deque(), deque().popleft)
+def test_the_buffer_is_empty_when_the_deque_is(books):
+    buffer = feeding.Buffer(deque(), Sender(books.ledger))
     assert not buffer
     with pytest.raises(IndexError):
         buffer.popleft()
