@@ -44,9 +44,11 @@ def install(session: Session) -> None:
 
 def _apply(runtime: str, module: ModuleType, session: Session) -> None:
     try:
+        began = perf_counter_ns()
         with loading():
             installed = __import__("mpdiag.probe.runtimes." + runtime, fromlist=["install"])
         installed.install(module, session)
+        session.book(began)
     except Exception as error:  # an unpatched module still works; the loss is reported
         session.fail("install " + runtime, error)
 
@@ -85,11 +87,9 @@ class Finder:
         def exec_module(module: ModuleType) -> None:
             del loader.exec_module
             execute(module)
-            began = perf_counter_ns()
             runtime = self._awaited.pop(fullname, None)
             if runtime is not None:
                 _apply(runtime, module, self._session)
-                self._session.book(began)
             if not self._awaited and self in sys.meta_path:
                 sys.meta_path.remove(self)
 
