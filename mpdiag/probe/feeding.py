@@ -67,9 +67,7 @@ def call(item: Any, module: Any) -> Call:
     return kind(called, (args,), item.kwargs, starred=True)
 
 
-def _counting_send(
-    send: Callable[[Any], None], buffer: Buffer, sender: Sender, module: Any
-) -> Callable[[Any], None]:
+def _counting_send(send: Callable[[Any], None], buffer: Buffer, sender: Sender, module: Any) -> Callable[[Any], None]:
     ledger, clock = sender.ledger, sender.clock
     is_partial, process_chunk = function.is_partial, module._process_chunk
     entry: Any = None
