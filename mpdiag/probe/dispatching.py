@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 
-from mpdiag.probe.loading import LARGE, parts
+from mpdiag.probe.loading import parts
 from mpdiag.probe.patch import genuine
 from mpdiag.probe.sampling import FACTOR, MASK
 from mpdiag.probe.sending import Sender
+from mpdiag.wire.format import LARGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

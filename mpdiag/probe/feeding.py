@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mpdiag.probe import function
 from mpdiag.probe.function import FUNCTION
-from mpdiag.probe.loading import LARGE, parts
+from mpdiag.probe.loading import parts
 from mpdiag.probe.sampling import FACTOR, MASK
 from mpdiag.probe.sending import Sender
+from mpdiag.wire.format import LARGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

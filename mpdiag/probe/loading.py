@@ -8,9 +8,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-LARGE = 16384
-"""Bytes from which a message is looked into: below, Connection sends header and payload in one write."""
-
 
 def parts() -> ModuleType:
     """The module ``mpdiag.probe.parts``, which a program without large messages never needs."""

@@ -81,11 +81,6 @@ def captured(called: Any) -> Iterator[Part]:
         yield Part("callable", f"self.{name}", value)
 
 
-def reference_size(called: Any) -> float:
-    """Estimated pickled bytes of a function that goes by reference: its names and a few opcodes."""
-    return len(function.name(called)) + 12.0
-
-
 def arguments(call: Call) -> Iterator[Part]:
     """The positional and keyword arguments of a call, one part per parameter."""
     count = len(call.batch)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from struct import Struct
 from time import perf_counter_ns
 
-from mpdiag.probe.loading import LARGE, parts
-from mpdiag.wire.format import FORMATS, NUMBER
+from mpdiag.probe.loading import parts
+from mpdiag.wire.format import FORMATS, LARGE, NUMBER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import sys
 from struct import Struct
 from time import perf_counter_ns, process_time_ns, thread_time_ns
 
-from mpdiag.probe.loading import LARGE, parts
+from mpdiag.probe.loading import parts
 from mpdiag.probe.patch import genuine
 from mpdiag.probe.sampling import FACTOR, MASK
-from mpdiag.wire.format import FLAGS, FORMATS, NUMBER
+from mpdiag.wire.format import FLAGS, FORMATS, LARGE, NUMBER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -111,8 +111,8 @@ KINDS = (
     (18, "loss", (("t", "t"), ("count", "u8"), ("what", "text"), ("why", "text")),
      "something could not be recorded"),
     (19, "cost", (("spent", "u8"), ("dropped", "u8"), ("counted_unit", "ns"), ("timed_unit", "ns")),
-     "live: the recorder's own account: ns spent looking into large messages, records dropped, and what a counted"
-     " and a timed event cost in this process (ns); the events are counted by the other records"),
+     "live: the recorder's own account: ns spent setting up and looking into large messages, records dropped, and what"
+     " a counted and a timed event cost in this process (ns); the events are counted by the other records"),
     (20, "sample", (("t", "t"), ("cpu", "u8"), ("runqueue", "u8"), ("rss", "u8"), ("pid", "u4"), ("threads", "u4"),
                     ("voluntary", "u8"), ("involuntary", "u8")),
      "supervisor: a process seen from outside; CPU and run-queue wait so far (ns), resident bytes, context switches"),

@@ -95,7 +95,11 @@ def report(pythons: Sequence[Python], names: Sequence[str], pairs: int, size: fl
                 command = [str(HERE / "workloads.py"), program.name, str(size)]
                 for turn in range(pairs):
                     place = Path(kept, f"{program.name}-{turn}")
-                    program.pairs.append((bare([python.path, *command]), run(command, python, place)))
+                    if turn % 2:  # in either order: the second of a pair finds the machine as the first left it
+                        recorded = run(command, python, place)
+                        program.pairs.append((bare([python.path, *command]), recorded))
+                    else:
+                        program.pairs.append((bare([python.path, *command]), run(command, python, place)))
         what = "the probe alone" if probe_only else "mpdiag run"
         print(f"Python {python.version}: ratio with {what} to without, {pairs} interleaved pairs")
         print(table(("program", "wall", "min", "max", "CPU", "min", "max", "budget", ""), map(ratio_row, programs)))
