@@ -9,8 +9,10 @@ import inspect
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +20,9 @@ import mpdiag.rules
 from mpdiag.diagnosis import Rule
 from mpdiag.engine import LACKS, all_rules
 from mpdiag.model.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CHECKOUT = Path(__file__).parent.parent
 MODULES = sorted(path.stem for path in Path(mpdiag.rules.__path__[0]).glob("*.py") if path.stem != "__init__")
@@ -100,8 +105,22 @@ def test_numbers_are_named_and_say_where_they_come_from(module):
     constants = [place for place, node in enumerate(tree.body) if is_number(node)]
     unexplained = [ast.unparse(tree.body[place]) for place in constants if not is_text(tree.body[place + 1])]
 
-    assert constants, "a rule without a threshold finds everything"
+    assert constants or list(shared(tree)), "a rule without a threshold finds everything"
     assert unexplained == []
+
+
+def shared(tree: ast.Module) -> Iterator[str]:
+    """Thresholds that a rule has in common with others about the same, from the model."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("mpdiag.model."):
+            yield from (alias.name for alias in node.names if alias.name.isupper())
+
+
+@pytest.mark.parametrize("module", ["burden"])
+def test_shared_thresholds_say_where_they_come_from(module):
+    path = Path(mpdiag.rules.__path__[0]).parent / "model" / f"{module}.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert [ast.unparse(n) for n, after in pairwise(tree.body) if is_number(n) and not is_text(after)] == []
 
 
 def is_number(node: ast.stmt) -> bool:

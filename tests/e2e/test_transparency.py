@@ -105,12 +105,20 @@ def test_forks_while_other_threads_are_in_hooks(on_every_python):
     assert recorded.faults == []
 
 
-@pytest.mark.parametrize("name", ["left-open", "left-in-use"])
-def test_nothing_is_said_at_the_end(on_every_python, name):
+def test_nothing_is_said_at_the_end(on_every_python):
     # Pools, executors, queues with feeders and proxies that are alive at exit.
-    recorded = on_every_python.both(HABITS, name)
+    recorded = on_every_python.both(HABITS, "left-open")
 
     assert recorded.report["run"]["exit_status"] == 0
+
+
+def test_nothing_is_said_where_a_pool_is_in_the_middle_of_its_work(interpreters, tmp_path):
+    # From 3.12 on a bare pool may print a traceback there, and hang: its thread starts workers while Python shuts down.
+    for version in sorted(interpreters.keys() & {"3.10", "3.11"}):
+        (tmp_path / version).mkdir()
+        recorded = Runner(interpreters[version], tmp_path / version).both(HABITS, "left-in-use")
+
+        assert recorded.report["run"]["exit_status"] == 0
 
 
 # Tracebacks
