@@ -117,10 +117,10 @@ def _finding(run: Run, pools: Sequence[Pool]) -> Finding:
 
 
 def _snippet(run: Run, pools: Sequence[Pool]) -> str:
-    seen: dict[str, None] = {}
-    for origin in origins_of(run, pools):
-        seen.setdefault(calls.plain(run.pools[origin.pool], origin))
-    rounds = calls.block(f"for _ in range({len(pools)}):", "\n".join(list(seen)[:CALLS] or ("...",)))
+    # Thousands of pools have an origin each, most of them of the same few lines.
+    distinct = {(origin.site, origin.function, origin.method): origin for origin in origins_of(run, pools)}
+    shown = [calls.plain(run.pools[origin.pool], origin) for origin in list(distinct.values())[:CALLS]]
+    rounds = calls.block(f"for _ in range({len(pools)}):", "\n".join(dict.fromkeys(shown)) or "...")
     return calls.beside(calls.block(calls.creation(pools[0]), rounds), f"once, and not {len(pools):,} times")
 
 
