@@ -81,7 +81,8 @@ def batches(run: Run, tasks: NDArray[Any], ready: float) -> list[Batch]:
     """The batches of one pool's timed tasks; ``ready`` is when the pool was, in seconds of the run."""
     handled = handled_s(tasks)
     weights = _weights(run, tasks)
-    known = np.isfinite(handled) & (weights > 0)
+    # Of a task that its worker alone timed nobody may know where it was submitted.
+    known = np.isfinite(handled) & (weights > 0) & (tasks["origin"] >= 0)
     if not known.any():
         return []
     order = np.flatnonzero(known)

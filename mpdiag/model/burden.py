@@ -21,7 +21,10 @@ LARGE_BYTES = 16_384
 """A part from this size on: below, the message costs more (30-60 us in a Pool, measured with tasks that do nothing)
 than these bytes at 2-4 ns each for pickling, transfer and unpickling."""
 MOSTLY = 0.5
-"""A part repeats itself when this share of the messages looked into carried what had been sent before."""
+"""A part repeats itself when this share of the messages looked into carried what had been sent before,"""
+FEW = 8
+"""and no more than so many contents were sent: that many a worker can keep. Many contents, each of which goes out once
+in each of several calls, are arguments as any others."""
 WORTH_SAYING = 0.1
 """Carrying takes at least this share of carrying and computing: less can hardly save 3 % of a run, and is not said."""
 
@@ -59,6 +62,11 @@ class Burden:
         return Shed(self.origin.index, self.role, less, once, dearness)
 
 
+def repeats_itself(load: Load) -> bool:
+    """Whether one content, or a few, went out again and again."""
+    return load.repeats >= MOSTLY and load.distinct <= FEW
+
+
 def burdens(run: Run, role: Role, heavy: Callable[[Load], bool]) -> Iterator[Burden]:
     """The parts of a role that ``heavy`` chooses, by what they are sent with, where carrying them is worth a word."""
     chosen = (load for load in loads(run) if load.role == role and heavy(load))
@@ -67,6 +75,7 @@ def burdens(run: Run, role: Role, heavy: Callable[[Load], bool]) -> Iterator[Bur
         alike = [run.origins[index] for index in origins]
         tasks, items = sum(origin.tasks for origin in alike), sum(origin.items for origin in alike)
         # A damaged trace may tell of tasks without items.
-        if items and sum(load.share for load in parts) >= WORTH_SAYING:
+        carry = sum(load.carry_s for load in parts)
+        if items and carry > 0 and carry / (carry + parts[0].compute_s) >= WORTH_SAYING:
             origin = max(alike, key=lambda origin: origin.tasks)
             yield Burden(role, parts, origin, run.pools[origin.pool], tasks, items)

@@ -29,10 +29,10 @@ def recommended_chunksize(run: Run, origin: int) -> int:
     most = _most(run, run.origins[origin])
     candidates = _candidates(run, run.origins[origin], most)
     walls = {size: replay(run, (Chunk(origin, size),)).wall_s for size in candidates}
-    outside = run.meta.wall_s - _region_s(run, origin)
-    # Within 2 % of what can change at all: a long program around the pool must not make every size look good.
+    # Within 2 % of what can change at all: a long program around these calls, or others in the same pool, must not make
+    # every size look good.
     best = min(walls.values())
-    limit = best + TOLERANCE * max(best - outside, 0.0)
+    limit = best + TOLERANCE * max(best - run.meta.wall_s + _span_s(run, origin), 0.0)
     return min(size for size in candidates if walls[size] <= limit)
 
 
@@ -55,6 +55,10 @@ def _candidates(run: Run, origin: Origin, most: int) -> list[int]:
     return sorted(size for size in sizes if size <= most)
 
 
-def _region_s(run: Run, origin: int) -> float:
+def _span_s(run: Run, origin: int) -> float:
+    """Seconds from the first submission of the origin's tasks to the last result, while the pool existed."""
     pool = run.pools[run.origins[origin].pool]
-    return min(pool.ended, run.meta.wall_s) - pool.created
+    tasks = run.tasks_by_origin[origin]
+    begin = float(np.fmin.reduce(tasks["submitted"], initial=pool.ended))
+    end = float(np.fmax.reduce(tasks["handled"], initial=pool.created))
+    return min(pool.ended, run.meta.wall_s, end) - max(pool.created, begin)

@@ -125,7 +125,7 @@ class _Replay:
             setting = replace(setting, chunksize=max(1, change.chunksize))
         else:
             setting = setting.without(change)
-            once += change.once
+            once += change.once * change.dearness
         settings[group] = setting
         return replace(alteration, settings=tuple(sorted(settings.items(), key=lambda item: item[0])), once_bytes=once)
 

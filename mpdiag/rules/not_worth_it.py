@@ -118,7 +118,7 @@ def _loop(pool: Pool, origin: Origin) -> str:
     written = edits.as_loop(pool, origin)
     if written:
         return calls.beside(calls.whole(written), instead)
-    taken = calls.parameters(origin)
+    taken = calls.parameters(pool, origin)
     variable = "item" if taken == "item" else "arguments"
     call = f"[{calls.function_name(origin)}({taken}) for {variable} in ...]"
     return calls.beside(f"results = {call}", instead)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mpdiag.diagnosis import Finding, Fix, Rule
-from mpdiag.model.burden import LARGE_BYTES, MOSTLY, burdens
+from mpdiag.model.burden import LARGE_BYTES, burdens, repeats_itself
 from mpdiag.model.sites import about_origins
 from mpdiag.wording import calls, edits, numbers
 from mpdiag.wording.payload import facts
@@ -55,7 +55,9 @@ class OversizedArgument(Rule):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield a finding for each call with heavy arguments."""
-        for burden in burdens(run, "argument", lambda load: load.item_bytes >= LARGE_BYTES and load.repeats < MOSTLY):
+        for burden in burdens(
+            run, "argument", lambda load: load.item_bytes >= LARGE_BYTES and not repeats_itself(load)
+        ):
             yield _finding(run, burden)
 
 
@@ -98,7 +100,7 @@ def _fix(pool: Pool, origin: Origin, main: Load) -> Fix:
 def _from_source(pool: Pool, origin: Origin, main: Load) -> str:
     function = calls.function_name(origin)
     called, size = calls.function_text(origin), numbers.size(main.item_bytes)
-    moved = edits.making_items(origin, f"{function}_made")
+    moved = edits.making_items(pool, origin, f"{function}_made")
     if moved:
         return "\n".join(
             (
@@ -116,7 +118,7 @@ def _from_source(pool: Pool, origin: Origin, main: Load) -> str:
             f"    with open(path{mode}) as file:",
             f"        return {called}({read})",
             "",
-            calls.same_call(pool, origin, f"{function}_file"),
+            calls.call(pool, origin, f"{function}_file"),
         )
     )
 
@@ -134,9 +136,13 @@ def _shared(pool: Pool, origin: Origin, main: Load) -> str:
             calls.beside(f"def {function}_at(index):", f"a number instead of {numbers.size(main.item_bytes)}"),
             f"    return {calls.function_text(origin)}({kept}[index])",
             "",
-            calls.block(
-                calls.creation(pool, initializer="start_worker", initargs="(block.name, shape, dtype)"),
-                calls.same_call(pool, origin, f"{function}_at"),
+            calls.pooled(
+                pool,
+                origin,
+                None,
+                f"{function}_at",
+                initializer="start_worker",
+                initargs="(block.name, shape, dtype)",
             ),
         )
     )

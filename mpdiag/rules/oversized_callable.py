@@ -90,17 +90,21 @@ def _with_initializer(pool: Pool) -> tuple[str, ...]:
 
 def _snippet(pool: Pool, origin: Origin, parts: Sequence[Load], tasks: int, each: float) -> str:
     function, owner = calls.function_name(origin), calls.class_name(origin)
-    if not all(load.name.startswith("self.") for load in parts):
-        (kept, kept_global), invoked, plain = calls.constant("call"), "", f"{function}_item"
+    found, names = edits.callable_given(pool, origin), edits.taken_names(origin)
+    if (found and not found.owner) or not all(load.name.startswith("self.") for load in parts):
+        (kept, kept_global), invoked, plain = calls.constant("call", names), "", f"{function}_item"
         given = f"partial({function}, ...)"
     elif owner:
-        (kept, kept_global), invoked, plain = calls.constant(owner), f".{function}", function
+        (kept, kept_global), invoked, plain = calls.constant(owner, names), f".{function}", function
         given = kept
     else:
-        (kept, kept_global), invoked, plain = calls.constant(function), "", f"call_{function.lower()}"
+        (kept, kept_global), invoked, plain = calls.constant(function, names), "", f"call_{function.lower()}"
         given = kept
-    given = edits.callable_given(origin) or given
-    taken = calls.parameters(origin)
+    if plain in names:
+        plain = f"{plain}_item"
+    body = edits.with_function(origin, plain) if found else None
+    given = found.text if found else given
+    taken = calls.parameters(pool, origin)
     return "\n".join(
         (
             calls.beside(f"def start_worker({kept}):", f"{numbers.size(each)} once in each of {pool.workers} workers"),
@@ -110,9 +114,6 @@ def _snippet(pool: Pool, origin: Origin, parts: Sequence[Load], tasks: int, each
             calls.beside(f"def {plain}({taken}):", f"and in none of {tasks:,} messages"),
             f"    return {kept_global}{invoked}({taken})",
             "",
-            calls.block(
-                calls.creation(pool, initializer="start_worker", initargs=f"({given},)"),
-                calls.same_call(pool, origin, plain),
-            ),
+            calls.pooled(pool, origin, body, plain, initializer="start_worker", initargs=f"({given},)"),
         )
     )

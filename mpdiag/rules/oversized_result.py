@@ -89,10 +89,10 @@ def _where_all_is_needed(main: Load) -> str:
 
 
 def _snippet(pool: Pool, origin: Origin, main: Load) -> str:
-    function, taken = calls.function_name(origin), calls.parameters(origin)
+    function, taken = calls.function_name(origin), calls.parameters(pool, origin)
     called = calls.function_text(origin)
     stays = f"{numbers.size(main.item_bytes)} stay in the worker"
-    moved = edits.using_results(origin, f"{function}_reduced")
+    moved = edits.using_results(pool, origin, f"{function}_reduced")
     if moved:
         return "\n".join(
             (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mpdiag.diagnosis import Finding, Fix, Rule
-from mpdiag.model.burden import LARGE_BYTES, MOSTLY, burdens
+from mpdiag.model.burden import LARGE_BYTES, burdens, repeats_itself
 from mpdiag.model.sites import about_origins
 from mpdiag.wording import calls, edits, numbers
 from mpdiag.wording.payload import facts
@@ -57,9 +57,7 @@ class RepeatedPayload(Rule):
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield a finding for each call that repeats a heavy argument."""
-        for burden in burdens(
-            run, "argument", lambda load: load.message_bytes >= LARGE_BYTES and load.repeats >= MOSTLY
-        ):
+        for burden in burdens(run, "argument", lambda load: load.message_bytes >= LARGE_BYTES and repeats_itself(load)):
             yield _finding(run, burden)
 
 
@@ -97,12 +95,15 @@ def _finding(run: Run, burden: Burden) -> Finding:
 
 
 def _snippet(pool: Pool, origin: Origin, main: Load, each: float) -> str:
-    function, taken = calls.function_name(origin), calls.parameters(origin)
-    kept, kept_global = calls.constant(main.name)
-    keyword = kept_global if main.name != kept else f"{kept}={kept_global}"
+    function, taken = calls.function_name(origin), calls.parameters(pool, origin)
+    kept, kept_global = calls.constant(main.name, edits.taken_names(origin))
+    passed = [taken, kept_global if main.name != kept else f"{kept}={kept_global}"]
     plain = f"{function}_kept"
-    found = edits.without_argument(origin, main.name, plain)
-    given, statement = found or (kept, calls.same_call(pool, origin, plain))
+    found = edits.without_argument(pool, origin, main.name, plain)
+    if found:
+        taken, passed = ", ".join(found.parameters), list(found.parameters)
+        passed.insert(found.place, kept_global)
+    given, body = (found.given, found.statement) if found else (kept, None)
     return "\n".join(
         (
             calls.beside(f"def start_worker({kept}):", f"once in each of {pool.workers} workers"),
@@ -110,10 +111,8 @@ def _snippet(pool: Pool, origin: Origin, main: Load, each: float) -> str:
             f"    {kept_global} = {kept}",
             "",
             calls.beside(f"def {plain}({taken}):", f"called with what is left: {numbers.size(each)} less a task"),
-            f"    return {calls.function_text(origin)}({taken}, {keyword})",
+            f"    return {calls.function_text(origin)}({', '.join(passed)})",
             "",
-            calls.block(
-                calls.creation(pool, initializer="start_worker", initargs=f"({given},)"), calls.whole(statement)
-            ),
+            calls.pooled(pool, origin, body, plain, initializer="start_worker", initargs=f"({given},)"),
         )
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST = 60
 """Characters of a name in a snippet; a longer one says nothing and only breaks lines."""
-SINGLE = frozenset({"apply", "apply_async", "submit"})
+SINGLE = frozenset({"apply", "apply_async", "submit", "run_in_executor"})
 """Methods that send one call each."""
 MARGIN = 44
 """Column of the comments in a snippet, where the code leaves room."""
@@ -31,10 +31,11 @@ def identifier(name: str, otherwise: str) -> str:
     return last if usable else otherwise
 
 
-def constant(name: str) -> tuple[str, str]:
-    """Give a name for a parameter and one for the module's global that keeps it in a worker."""
+def constant(name: str, taken: frozenset[str] = frozenset()) -> tuple[str, str]:
+    """Give a name for a parameter and one, not ``taken``, for the module's global that keeps it in a worker."""
     kept = identifier(name.lower(), "state")
-    return (kept, kept.upper()) if kept.upper() != kept else ("state", "STATE")
+    kept = kept if kept.upper() != kept else "state"
+    return kept, f"WORKER_{kept.upper()}" if kept.upper() in taken else kept.upper()
 
 
 def function_name(origin: Origin) -> str:
@@ -60,6 +61,8 @@ def receiver(pool: Pool) -> str:
 
 def call(pool: Pool, origin: Origin, function: str, chunksize: int = 0) -> str:
     """Give the recorded call with another function and, where it is not 0, this chunk size."""
+    if origin.method == "run_in_executor":
+        return f"loop.run_in_executor({receiver(pool)}, {function}, ...)"
     if origin.method in SINGLE:
         given = "..." if origin.method == "submit" else "(...,)"
         return f"{receiver(pool)}.{origin.method}({function}, {given})"
@@ -86,19 +89,38 @@ def chunked(pool: Pool, origin: Origin, chunksize: int) -> str:
     return f"{receiver(pool)}.{method}({function_name(origin)}, ..., chunksize={chunksize})"
 
 
-def parameters(origin: Origin) -> str:
+def parameters(pool: Pool, origin: Origin) -> str:
     """Give what a function in this call's place takes: one item, or several arguments."""
-    return "*arguments" if origin.method in SINGLE or origin.method.startswith("starmap") else "item"
+    # An executor's map may take an item of each of several iterables.
+    several = origin.method in SINGLE or origin.method.startswith("starmap") or pool.kind != "Pool"
+    return "*arguments" if several else "item"
 
 
-def creation(pool: Pool, **more: str) -> str:
-    """Give the statement that creates the pool, with ``more`` keyword arguments (source text); mostly a ``with``."""
-    written = edits.creation(pool, more)
+def creation(pool: Pool, *, source: bool = True, **more: str) -> str:
+    """Give the statement that creates the pool, with ``more`` keyword arguments (source text); mostly a ``with``.
+
+    It is the user's own where ``source`` allows that and the source file is at hand.
+    """
+    written = edits.creation(pool, more) if source else None
     if written:
         return written
     kind = "Pool" if pool.kind == "Pool" else "ProcessPoolExecutor"
     given = ", ".join(("...", *(f"{name}={value}" for name, value in more.items())))
     return f"with {kind}({given}) as {receiver(pool)}:"
+
+
+def pooled(pool: Pool, origin: Origin, body: str | None, function: str, **more: str) -> str:
+    """Give the creation of the pool with ``more`` keyword arguments, and the call: ``body``, or one of ``function``.
+
+    Both are the user's statements or neither is: one would name what the other does not.
+    """
+    created = edits.creation(pool, more) if body else None
+    if created is None or body is None:
+        return block(creation(pool, source=False, **more), call(pool, origin, function))
+    if edits.apart(pool, origin):
+        where = f"in {identifier(origin.site.function, 'another place')}()"
+        return f"{whole(created)}\n\n{beside(whole(body), where)}"
+    return block(created, whole(body))
 
 
 def block(header: str, body: str) -> str:

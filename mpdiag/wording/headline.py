@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mpdiag.model.competition import slowdown
+from mpdiag.model.demand import useful_share
 from mpdiag.model.regions import outside_pools_s
 from mpdiag.wording.numbers import seconds
 
@@ -18,6 +19,8 @@ LITTLE = 0.1
 """Pools that were there for less than this share of the run do not decide its speed."""
 BUSY = 1.5
 """Other programs that made the work take so many times longer are named in the headline."""
+KEPT_WAITING = 0.1
+"""and so is what can be seen in the report: this share of the time inside tasks was spent waiting for a core."""
 UNSEEN = frozenset({"the program", "a Python process"})
 """What losses call a program that could not be instrumented."""
 
@@ -49,7 +52,8 @@ def _judgement(run: Run, speed: Estimate | None) -> str:
     cpus = "1 CPU" if run.meta.cpus_usable == 1 else f"{run.meta.cpus_usable} CPUs"
     if speed.value < 1 - SAME_SPEED:
         cause = "the processes cost more than they bring"
-        if max((slowdown(run, pool) for pool in run.pools), default=1.0) > BUSY:
+        kept_waiting = 1.0 - useful_share(run) >= KEPT_WAITING
+        if kept_waiting and max((slowdown(run, pool) for pool in run.pools), default=1.0) > BUSY:
             cause = "other programs kept the CPUs busy, and the processes cost more than they bring"
         return f"{1 / speed.value:.1f}x slower than serial code would be: {cause}"
     if speed.value <= 1 + SAME_SPEED:

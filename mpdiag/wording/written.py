@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     from mpdiag.model.run import Site
 
-LARGEST = 1 << 20
-"""Bytes of a source file that is read: a path from a recording may lead anywhere."""
+LARGEST = 1 << 17
+"""Bytes of a source file that is read: a path from a recording may lead anywhere, and the parser of CPython 3.10 does
+not survive expressions of much more than 64,000 links (measured), of two characters at least."""
 LONGEST = 300
 """Characters of a statement that is shown: a snippet is to be read at a glance."""
 COMPOUND = (ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.While, ast.If)
-SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +42,40 @@ class Written:
         """Put an expression in place of the call, or of one around it."""
         _Swap(instead or self.call, expression).visit(self.statement)
 
-    def around(self) -> ast.expr | ast.comprehension | None:
-        """The node that the call is a part of, if it is an expression or a ``for`` of a comprehension."""
-        for node in ast.walk(self.statement):
-            if any(child is self.call for child in ast.iter_child_nodes(node)):
-                return node if isinstance(node, ast.expr | ast.comprehension) else None
-        return None
-
     def text(self) -> str:
         """The statement; of one that has a body, what is before it."""
-        if isinstance(self.statement, COMPOUND):
-            self.statement.body = [ast.Pass()]
-            if not isinstance(self.statement, ast.With | ast.AsyncWith):
-                self.statement.orelse = []
-            return ast.unparse(self.statement).rpartition("\n")[0]
-        return ast.unparse(self.statement)
+        text = ast.unparse(self.statement)
+        return text.rpartition("\n")[0] if isinstance(self.statement, COMPOUND) else text
 
     def known_everywhere(self, expression: ast.expr, *but: str) -> bool:
-        """Whether an expression needs no names but those of the module, which a worker has, too, and ``but``."""
-        used = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
-        return used <= {*_bound(self.module.body), *dir(builtins), *but}
+        """Whether an expression needs no names but ``but`` and what means the same in every process.
+
+        That is what the module imports and defines, and its constants, unless the function around has its own.
+        """
+        own = self.names_of_function() - set(but)
+        names_of_all = {*_defined(self.module.body), *dir(builtins)} - own
+        return names(expression) <= names_of_all | set(but)
+
+    def module_names(self) -> frozenset[str]:
+        """The names that the module binds in every process."""
+        return frozenset(_bound(self.module.body))
+
+    def names_of_function(self) -> frozenset[str]:
+        """The names that the function around the call binds; none at the top level."""
+        scope = self._scope()
+        return frozenset(_stored(scope)) if scope is not self.module else frozenset()
+
+    def names_before(self) -> frozenset[str]:
+        """The names that are bound before the call, in the function around it or in the module."""
+        return frozenset(_stored(self._scope(), self.call.lineno)) | self.module_names() | frozenset(dir(builtins))
+
+    def beside(self, other: Written) -> bool:
+        """Whether both calls are in one function, or both at the top level of one module."""
+        return self._scope() is other._scope()
+
+    def _scope(self) -> ast.AST:
+        around = [node for node in _at(self.module, self.call.lineno) if isinstance(node, SCOPES)]
+        return max(around, key=lambda node: node.lineno, default=self.module)
 
     def parameters(self, function: str) -> list[str]:
         """The positional parameters of a function of this module; none where it does not define it."""
@@ -73,19 +88,42 @@ class Written:
 def call_at(site: Site, name: str) -> Written | None:
     """Find the call of ``name``, a method, function or class, at a site; None unless there is one and only one."""
     module = _module(site.file)
-    if module is None:
+    try:
+        return None if module is None else _found(module, site, name)
+    except RecursionError:  # a statement of a thousand terms
         return None
+
+
+def _found(module: ast.Module, site: Site, name: str) -> Written | None:
     calls = [node for node in _at(module, site.line) if isinstance(node, ast.Call) and called(node) == name]
     # Before a function of the same name, as the builtin map, comes the method of some object.
     found = [call for call in calls if isinstance(call.func, ast.Attribute)] or calls
     if len(found) != 1:
         return None
+    if any(found[0] in ast.walk(node) for node in _at(module, site.line) if isinstance(node, ast.JoinedStr)):
+        return None  # a format string may say "=" after it, and shows its own text
     around = (node for node in _at(module, site.line) if isinstance(node, ast.stmt))
     statement = min((node for node in around if found[0] in ast.walk(node)), key=_length)
     if isinstance(statement, SCOPES):
         return None
-    written = Written(module, *copy.deepcopy((statement, found[0])))
+    written = Written(module, *copy.deepcopy((_header(statement), found[0])))
     return written if len(written.text()) <= LONGEST else None
+
+
+def _header(statement: ast.stmt) -> ast.stmt:
+    """A statement without its body, which may be the whole program."""
+    if not isinstance(statement, COMPOUND):
+        return statement
+    header = copy.copy(statement)
+    header.body = [ast.Pass()]
+    if not isinstance(header, ast.With | ast.AsyncWith):
+        header.orelse = []
+    return header
+
+
+def names(expression: ast.AST) -> frozenset[str]:
+    """The names that an expression needs, its own variables among them."""
+    return frozenset(node.id for node in ast.walk(expression) if isinstance(node, ast.Name))
 
 
 def called(call: ast.Call) -> str:
@@ -99,12 +137,14 @@ def _length(node: ast.stmt) -> tuple[int, int]:
     return (node.end_lineno or node.lineno) - node.lineno, (node.end_col_offset or 0) - node.col_offset
 
 
-def _at(module: ast.Module, line: int) -> Iterator[ast.AST]:
-    """The nodes that span a line."""
-    for node in ast.walk(module):
-        first = getattr(node, "lineno", None)
-        if first is not None and first <= line <= (getattr(node, "end_lineno", None) or first):
-            yield node
+def _at(module: ast.Module, line: int) -> Iterator[ast.stmt | ast.expr]:
+    """The calls, format strings and statements that span a line."""
+    return (node for node in _spanning(module) if node.lineno <= line <= (node.end_lineno or node.lineno))
+
+
+@lru_cache(maxsize=32)
+def _spanning(module: ast.Module) -> tuple[ast.stmt | ast.expr, ...]:
+    return tuple(node for node in ast.walk(module) if isinstance(node, ast.stmt | ast.Call | ast.JoinedStr))
 
 
 def _module(file: str) -> ast.Module | None:
@@ -137,6 +177,27 @@ def _bound(statements: Iterable[ast.stmt]) -> Iterator[str]:
         else:
             stored = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
             yield from (node.id for node in stored if isinstance(node.ctx, ast.Store))
+
+
+def _defined(statements: Iterable[ast.stmt]) -> Iterator[str]:
+    """Of the names that a module binds, those that do not change while it runs, as far as one can see."""
+    for statement in statements:
+        if isinstance(statement, SCOPES | ast.Import | ast.ImportFrom):
+            yield from _bound([statement])
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            yield from (name for name in _bound([statement]) if name.isupper())
+        elif isinstance(statement, ast.If | ast.Try):
+            inner = [*statement.body, *statement.orelse]
+            yield from _defined(inner) if "__name__" not in ast.dump(statement) else ()
+
+
+def _stored(scope: ast.AST, before: float = float("inf")) -> Iterator[str]:
+    """The names that a function, or a module, binds on lines before one."""
+    for node in ast.walk(scope):
+        if isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.lineno < before:
+            yield node.id
 
 
 class _Swap(ast.NodeTransformer):

@@ -279,3 +279,12 @@ def test_a_long_run_is_replayed_in_bounded_time():
     replay(run, [Chunk(0, 64)])
     # Generous: what is tested is that it does not grow with the tasks.
     assert time.process_time() - started < 10
+
+
+def test_task_that_nobody_knows_the_submission_of_is_left_out():
+    # Its worker timed it, its parent did not: it has no origin, and must not be taken for the last one's.
+    run = simulate(PoolPlan(items=100, compute_s=1e-5, count=2))
+    tasks = run.tasks.copy()
+    tasks["origin"][tasks["pool"] == 0] = np.where(np.arange(100) % 10 == 3, -1, 0)
+    run = replace(run, tasks=tasks, origins=(run.origins[0], replace(run.origins[1], function="another")))
+    assert replay(run, (Chunk(0, 10),)).wall_s < run.meta.wall_s

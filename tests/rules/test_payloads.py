@@ -26,10 +26,19 @@ def test_one_rule_speaks_about_the_same_bytes(rule):
     assert set(found(PROBLEMS[rule])) == {rule}
 
 
-def test_argument_counts_as_repeated_from_half_of_the_messages_on():
+@pytest.mark.parametrize(
+    ("messages", "repeats", "expected"),
+    [
+        (10, 5, "repeated-payload"),
+        (10, 4, "oversized-argument"),
+        (150, 142, "repeated-payload"),
+        (150, 141, "oversized-argument"),
+    ],
+    ids=["half of them", "fewer", "eight contents", "more contents"],
+)
+def test_argument_counts_as_repeated_where_few_contents_go_out_often(messages, repeats, expected):
     plan = PROBLEMS["repeated-payload"]
-    assert set(found(replace(plan, parts=(replace(ARCHIVE, repeats=75),)))) == {"repeated-payload"}
-    assert set(found(replace(plan, parts=(replace(ARCHIVE, repeats=74),)))) == {"oversized-argument"}
+    assert set(found(replace(plan, parts=(replace(ARCHIVE, messages=messages, repeats=repeats),)))) == {expected}
 
 
 def test_repeated_argument_goes_through_the_initialiser():
