@@ -47,6 +47,7 @@ def build_parts(trace: Trace, pools: Pools, tasks: Tasks) -> tuple[tuple[Part, .
             payload=_median(mine["payload"]),
             messages=len(mine),
             repeats=int(np.count_nonzero(mine["flags"] & FLAGS["same"])),
+            contents=len(np.unique(mine["digest"][mine["digest"] > 0])) + int(np.count_nonzero(mine["digest"] == 0)),
             effort=min(1.0, float(np.mean(mine["effort"])) / MILLION),
             sampled=bool(np.any(mine["flags"] & FLAGS["sampled"])),
             estimated=large[way] * min(1.0, len(np.unique(keys[members])) / looked[way]),

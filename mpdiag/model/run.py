@@ -202,6 +202,8 @@ class Part:
     messages: int
     repeats: int
     estimated: float
+    contents: int = 0
+    """Different contents among the messages looked into; 0 where that is not known."""
     effort: float = 0.0
     """Share of the time to pickle and unpickle the messages (mean, estimated); 0 where it is not known."""
     sampled: bool = False

@@ -40,6 +40,7 @@ def test_parts_are_grouped_and_their_number_estimated() -> None:
             messages=3,
             repeats=2,
             estimated=15.0,
+            contents=1,
             effort=0.3,
         ),
         Part(
@@ -52,6 +53,7 @@ def test_parts_are_grouped_and_their_number_estimated() -> None:
             messages=2,
             repeats=0,
             estimated=10.0,
+            contents=1,
         ),
     )
 
