@@ -90,8 +90,8 @@ def _loads(run: Run, group: tuple[int, ...], parts: list[Part]) -> list[Load]:
             Load(
                 group, same[0].role, same[0].name, same[0].type, typical, typical * tasks / max(items, 1), messages,
                 sum(part.repeats for part in same) / max(looked, 1),
-                sum(part.contents or part.messages - part.repeats for part in same), total / max(tasks, 1), carry, compute,
-                dearness, any(part.sampled for part in same),
+                sum(part.contents or part.messages - part.repeats for part in same),
+                total / max(tasks, 1), carry, compute, dearness, any(part.sampled for part in same),
             )
         )  # fmt: skip
     return sorted(found, key=lambda load: -load.task_bytes)
