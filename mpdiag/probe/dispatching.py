@@ -89,7 +89,7 @@ def _counting_put(ledger: Ledger, module: Any, put: Any, writer: Any) -> Callabl
             words[second] = items = items + batch
             words[third] = sent = sent + size
             if size >= LARGE:
-                sender.look_into(entry, call(task, module), (job, index), size)
+                sender.look_into(entry, (call, task, module), (job, index), size)
             if timed:
                 gap = sender.timed(entry, submitted, began, dumped, written, job, index, size, batch)
         except Exception as error:

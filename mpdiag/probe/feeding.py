@@ -105,7 +105,7 @@ def _counting_send(send: Callable[[Any], None], buffer: Buffer, sender: Sender, 
             words[second] = items = items + batch
             words[third] = sent = sent + size
             if size >= LARGE:
-                sender.look_into(entry, call(task, module), (0, index), size)
+                sender.look_into(entry, (call, task, module), (0, index), size)
             if began:
                 written += dumped - began_writing  # leaves out what came in between
                 sender.timed(entry, submitted, began, dumped, written, 0, index, size, batch)

@@ -88,8 +88,18 @@ class Sender:
         plan.spend(written)
         return True
 
-    def look_into(self, entry: Entry, call: Call, task: tuple[int, int], size: int) -> None:
-        """Record the parts of a large message while the budget allows; note its callable's share."""
+    def look_into(
+        self,
+        entry: Entry,
+        description: tuple[Callable[[Any, Any], Call], Any, Any],
+        where: tuple[int, int],
+        size: int,
+    ) -> None:
+        """Record the parts of a large message while the budget allows; note its callable's share.
+
+        The function in ``description``, called with the rest of it, says what task (job, index) ``where`` calls. It
+        fails in here, if at all: what cannot be looked into is counted all the same.
+        """
         ledger = self.ledger
         began = self.clock()
         if began > self.plan.until:
@@ -97,9 +107,11 @@ class Sender:
         if ledger.recorder.may_look(began):
             try:
                 looking = parts()
+                describe, task, module = description
+                call = describe(task, module)
                 pieces = [*looking.captured(call.function), *looking.arguments(call)]
-                where = (entry.number, *task)
-                totals = ledger.parts.write(pieces, entry.callable, size, where, len(call.batch))
+                place = (entry.number, *where)
+                totals = ledger.parts.write(pieces, entry.callable, size, place, len(call.batch))
                 entry.share = max(totals.get("callable", 0.0), entry.callable) / size
             except Exception as error:  # an argument of an unexpected kind: the counts go on
                 ledger.session.fail("looking into a large message", error)

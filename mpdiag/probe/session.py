@@ -12,6 +12,7 @@ import os
 import sys
 from time import perf_counter_ns, time_ns
 
+from mpdiag.probe import loading
 from mpdiag.wire import header
 
 TYPE_CHECKING = False
@@ -26,7 +27,7 @@ PATIENCE_S = 1.0
 """How long a thread waits for another one that opens the recorder; then what it had to say is lost."""
 
 current: Session | None = None
-"""The session of this process: the only state the probe keeps in a global."""
+"""The session of this process: beside ``loading`` the only state the probe keeps in a global."""
 
 
 class Session:
@@ -84,16 +85,20 @@ class Session:
 
     def forked(self) -> None:
         """Begin anew in a forked child: its own file, before any other Python code runs."""
+        # First of all: a child that is interrupted in here (KeyboardInterrupt, MemoryError) must not write into its
+        # parent's file.
+        inherited, self._recorder, self.birth = self._recorder, None, None
         try:
+            if inherited is not None:
+                self._kept.append(inherited)  # its memory map must never go, see wire.segment
+                inherited.abandon()
             began, self._unbooked = perf_counter_ns(), 0
             self._lock, self._opener = _thread.allocate_lock(), 0  # another thread of the parent may have held it
-            inherited, self._recorder = self._recorder, None
+            loading.forked()
             self.faults.clear()
             if inherited is None:
                 self.born("fork")
             else:
-                inherited.abandon()
-                self._kept.append(inherited)  # its memory map must never go, see wire.segment
                 self._succeed(inherited)
             self.book(began)
         except Exception as error:  # an exception here would be printed by the interpreter
@@ -143,9 +148,7 @@ class Session:
         began = perf_counter_ns()
         try:
             if self._kind is None:
-                from mpdiag.probe.loading import loading
-
-                with loading():
+                with loading.loading():
                     from mpdiag.probe.recorder import Recorder
                 self._kind = Recorder
             recorder = self._kind(self.directory, self.birth, self.budget, self._units)

@@ -91,6 +91,19 @@ def test_a_large_message_is_looked_into(books, put, pipe):
     assert pipe[0].recv()[1] == 0
 
 
+def test_what_cannot_be_looked_into_is_counted(books, put, pipe, monkeypatch):
+    def refuse():
+        raise AttributeError
+
+    monkeypatch.setattr(dispatching, "parts", refuse)
+    put(task(1, 0, LARGE))
+    put(task(1, 1, LARGE))
+    assert [pipe[0].recv()[1] for _ in range(2)] == [0, 1]
+    assert books.records("sent")[0]["tasks"] == 2
+    assert books.records("loss")
+    assert not books.ledger.broken
+
+
 def test_what_cannot_be_pickled_raises_as_ever_and_is_not_counted(books, put, pipe):
     put(task(1, 0))
     with pytest.raises(Exception, match="pickle"):

@@ -3,9 +3,11 @@
 import os
 import signal
 import threading
+from contextlib import suppress
 
 import pytest
 
+from mpdiag.probe import loading
 from mpdiag.probe import recorder as recorder_module
 from mpdiag.probe import session as session_module
 from mpdiag.probe.recorder import Recorder
@@ -112,6 +114,33 @@ def test_a_child_that_cannot_record_is_counted_by_its_parent(session, tmp_path):
     assert words[index + 1] == 0
     assert in_a_child(work) == 0
     assert words[index + 1] == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (session_module, "perf_counter_ns"),
+        (loading, "forked"),
+        (header, "renewed"),
+        (Recorder, "abandon"),
+    ],
+)
+def test_a_child_that_is_interrupted_at_its_birth_records_nothing(session, monkeypatch, module, name, error):
+    parents = session.recorder
+
+    def interrupt(*_args):
+        raise error
+
+    def work():
+        monkeypatch.setattr(module, name, interrupt)
+        with suppress(error):
+            session.forked()
+        monkeypatch.undo()
+        return 0 if session.birth is None and session.recorder is None else 1
+
+    assert in_a_child(work) == 0
+    assert session.recorder is parents
 
 
 def test_no_room_is_noted_in_the_header(session, tmp_path, monkeypatch):
