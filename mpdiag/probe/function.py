@@ -20,6 +20,7 @@ class _Sample:
 # Types are compared with ``type(x)``: isinstance asks ``x.__class__``, and lazy objects then evaluate themselves.
 FUNCTION: Any = type(_Sample.method)
 METHOD: Any = type(_Sample().method)
+GETSET = type(FUNCTION.__code__)
 BUILTIN = type(len)
 DESCRIPTORS = (type(str.upper), type(int.__add__))
 """Methods of built-in types, not bound: ``str.upper``."""
@@ -50,7 +51,7 @@ def name(called: Any) -> str:
     """
     inner = unwrap(called)
     kind = type(inner)
-    if kind in DESCRIPTORS:
+    if kind is DESCRIPTORS[0] or kind is DESCRIPTORS[1]:
         return f"{inner.__objclass__.__module__}:{inner.__qualname__}"
     if kind is not FUNCTION and kind is not BUILTIN and not issubclass(kind, type):
         inner = kind
@@ -99,10 +100,40 @@ def filled(called: Any) -> int:
 
 def state(owner: Any) -> dict[str, Any]:
     """The instance attributes of ``owner`` as they lie there; empty for functions, classes and slotted objects."""
-    if type(owner) is FUNCTION or issubclass(type(owner), type):
+    kind = type(owner)
+    if kind is FUNCTION or issubclass(kind, type) or not is_ordinary(kind):
         return {}
-    try:
-        found = object.__getattribute__(owner, "__dict__")
-    except AttributeError:
-        return {}
-    return found if type(found) is dict else {}
+    for base in kind.__mro__:
+        if "__dict__" in base.__dict__:
+            if type(base.__dict__["__dict__"]) is not GETSET:
+                return {}  # a property of the program's, say
+            found = object.__getattribute__(owner, "__dict__")
+            return found if type(found) is dict else {}
+    return {}
+
+
+def is_ordinary(kind: type) -> bool:
+    """Whether to ask, hash or compare ``kind`` runs no code of the program: it has no metaclass of the program's."""
+    meta = type(kind)
+    return meta is type or meta is getattr(sys.modules.get("abc"), "ABCMeta", None)
+
+
+def is_bare(kind: type) -> bool:
+    """Whether an instance of ``kind`` is nothing but its attributes: it has no slots and no built-in type's content."""
+    if not is_ordinary(kind) or kind.__itemsize__ or kind.__basicsize__ > _Sample.__basicsize__:
+        return False
+    if kind.__dictoffset__ == 0:
+        return False
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        if type(slots) is not tuple or slots:
+            return False
+    return True
+
+
+def is_stateless(called: Any) -> bool:
+    """Whether ``called``, no partial, goes by its name alone."""
+    kind = type(called)
+    if kind is BUILTIN:
+        return called.__self__ is None or type(called.__self__) is type(sys)
+    return kind is FUNCTION or kind is DESCRIPTORS[0] or kind is DESCRIPTORS[1] or issubclass(kind, type)

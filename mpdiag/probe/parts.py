@@ -42,7 +42,7 @@ class Call:
 class Part:
     """One part of a message: ``size`` is estimated and later scaled to the measured payload, ``effort`` in ns."""
 
-    __slots__ = ("digest", "effort", "name", "role", "sampled", "size", "type")
+    __slots__ = ("digest", "effort", "name", "opaque", "role", "sampled", "size", "type")
 
     def __init__(self, role: str, name: str, value: Any, times: float = 1.0) -> None:
         """Weigh ``value``, of which the message holds ``times`` like it."""
@@ -54,13 +54,14 @@ class Part:
         self.effort = weighed.effort * times
         self.digest = weighed.digest
         self.sampled = weighed.sampled
+        self.opaque = weighed.opaque
 
 
 def type_name(value: Any) -> str:
     """The type's qualified name; a sequence also tells the type of its first element."""
     kind = type(value)
     name: str = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    if kind in (list, tuple) and value:
+    if (kind is list or kind is tuple) and value:
         first = type(value[0])
         return f"{name} of {first.__qualname__}"
     return name
@@ -89,7 +90,7 @@ def arguments(call: Call) -> Iterator[Part]:
     sample = [call.batch[index * count // SAMPLED_ITEMS] for index in range(min(count, SAMPLED_ITEMS))]
     if count <= SAMPLED_ITEMS:
         sample = list(call.batch)
-    if call.starred and not all(type(row) in (tuple, list) for row in sample):
+    if call.starred and not all(type(row) is tuple or type(row) is list for row in sample):
         return  # a sequence of the program's own: to look into it would run its code
     rows = sample if call.starred else [(item,) for item in sample]
     names = function.parameters(call.function)
@@ -121,7 +122,9 @@ def _column(name: str, column: list[Any], count: int) -> Iterator[Part]:
         part.sampled |= count > len(column)
         for other in others:
             part.sampled |= other.sampled
-            part.digest = (part.digest * 31 + other.digest) & 0xFFFFFFFFFFFFFFFF
+            part.opaque |= other.opaque
+            known = part.digest and other.digest
+            part.digest = (part.digest * 31 + other.digest) & 0xFFFFFFFFFFFFFFFF if known else 0
         yield part
 
 

@@ -8,9 +8,10 @@ more: a megabyte of bytes is copied in the time that a thousand strings take.
 
 from __future__ import annotations
 
+import sys
 from itertools import islice
 
-from mpdiag.probe.function import state
+from mpdiag.probe.function import is_bare, is_ordinary, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ OBJECT_NS = 1000.0
 """Of an instance, beside its attributes."""
 BYTE_NS = 0.1
 """Of a byte in a string or buffer."""
+OPAQUE = (40.0, OBJECT_NS)
+"""Of an instance without its content."""
+MAPPINGS = ("Counter", "OrderedDict", "defaultdict")
 REFERENCE = (3.0, NUMBER_NS)
 """To what the pickler remembers, or what stands for it."""
 
@@ -51,27 +55,30 @@ class Weigher:
     """Weighs one object.
 
     ``size`` is its estimated pickled bytes, ``effort`` the nanoseconds of pickling and unpickling, ``digest`` tells its
-    content (0 if nothing could be read), and ``sampled`` says that not all of the content is in the digest: equal
-    digests then make equal content likely, not sure.
+    content (0 if some of it could not be read), and ``sampled`` says that not all of the content is in the digest:
+    equal digests then make equal content likely, not sure. ``opaque`` says that something in it could not be looked
+    into, of which the size is not known either: a slotted object, say.
     """
 
-    __slots__ = ("_left", "_seen", "digest", "effort", "sampled", "size")
+    __slots__ = ("_left", "_seen", "_unread", "digest", "effort", "opaque", "sampled", "size")
 
     def __init__(self, value: Any) -> None:
         """Weigh ``value``."""
         self.digest = 0
-        self.sampled = False
+        self.sampled = self.opaque = self._unread = False
         self._left = NODES
         self._seen: set[int] = set()
         size, self.effort = self._weigh(value, 0)
         self.size = int(size)
+        if self.opaque or self._unread:
+            self.digest = 0
 
     def _mix(self, value: int) -> None:
         self.digest = (self.digest * 0x100000001B3 ^ value) & MASK
 
-    def _weigh(self, value: Any, depth: int) -> Weight:  # noqa: PLR0911 - one return per kind of object
+    def _weigh(self, value: Any, depth: int) -> Weight:
         kind = type(value)
-        scalar = SCALARS.get(kind)
+        scalar = SCALARS.get(id(kind))
         if scalar is not None:
             if kind is str and len(value) > LONG:
                 self._mix_windows(value, len(value), WINDOW)
@@ -85,25 +92,37 @@ class Weigher:
             return REFERENCE
         self._left -= 1
         self._seen.add(id(value))
+        if not is_ordinary(kind):
+            self.opaque = True
+            return OPAQUE
         if kind in (bytes, bytearray) or _is_array(kind):
             return self._buffer(value)
         self._mix(hash(kind.__name__))
+        return self._contents(value, kind, depth)
+
+    def _contents(self, value: Any, kind: type, depth: int) -> Weight:
         if kind in (list, tuple):
             if len(value) > SAMPLE:
                 self._mix_whole(value)
-            return self._items(value, _spread(value), len(value), depth)
+            return self._items(_spread(value), len(value), depth)
         if kind in (set, frozenset):
             self.sampled |= len(value) > SAMPLE
-            return self._items(value, list(islice(value, SAMPLE)), len(value), depth)
-        if kind is dict:
-            self.sampled |= len(value) > SAMPLE
-            pairs = list(islice(value.items(), SAMPLE))
-            size, effort = self._items(value, [part for pair in pairs for part in pair], 2 * len(value), depth)
-            return size, effort + PAIR_NS * len(value)
+            return self._items(list(islice(value, SAMPLE)), len(value), depth)
+        if kind is dict or _is_mapping(kind):
+            count = dict.__len__(value)
+            self.sampled |= count > SAMPLE
+            pairs = list(islice(dict.items(value), SAMPLE))
+            size, effort = self._items([part for pair in pairs for part in pair], 2 * count, depth)
+            return size, effort + PAIR_NS * count
+        if kind.__base__ is tuple and "_fields" in kind.__dict__:  # a namedtuple: few elements
+            sample = tuple.__getitem__(value, slice(SAMPLE))
+            size, effort = self._items(list(sample), tuple.__len__(value), depth)
+            self.sampled |= tuple.__len__(value) > SAMPLE
+            return size + OPAQUE[0] / 2, effort + OBJECT_NS
         return self._instance(value, depth)
 
-    def _items(self, value: Any, sample: list[Any], count: int, depth: int) -> Weight:
-        self._mix(len(value))
+    def _items(self, sample: list[Any], count: int, depth: int) -> Weight:
+        self._mix(count)
         size = effort = 0.0
         for item in sample:
             weight = self._weigh(item, depth + 1)
@@ -122,16 +141,18 @@ class Weigher:
             view = memoryview(value)
             size = view.nbytes
             if view.format == "O":  # pointers: neither a size nor a content
+                self.opaque = True
                 return float(OBJECT * size), MEMO_NS / 8 * size
             flat = view.cast("B")
         except (TypeError, ValueError, BufferError):  # not contiguous
+            self._unread = True
             return _buffer(value.nbytes)
         self._mix_windows(flat, size, WINDOW)
         return _buffer(size)
 
     def _mix_whole(self, value: Any) -> None:
         """Take in all elements of a list or tuple, if they are scalars and not too many; else it stays a sample."""
-        if len(value) <= WHOLE // 8 and SCALARS.keys() >= set(map(type, value)):
+        if len(value) <= WHOLE // 8 and SCALARS.keys() >= set(map(id, map(type, value))):
             self._mix(hash(tuple(value)))
         else:
             self.sampled = True
@@ -149,12 +170,20 @@ class Weigher:
 
     def _instance(self, value: Any, depth: int) -> Weight:
         attributes = state(value)
+        if not attributes or not is_bare(type(value)):
+            self.opaque = True
         size, effort = self._weigh(attributes, depth + 1) if attributes else (0.0, 0.0)
-        return 40.0 + size, OBJECT_NS + effort
+        return OPAQUE[0] + size, OPAQUE[1] + effort
 
 
 def _is_array(kind: type) -> bool:
     return (kind.__module__, kind.__name__) in (("numpy", "ndarray"), ("array", "array"))
+
+
+def _is_mapping(kind: type) -> bool:
+    """Whether this is a dict of ``collections``, whose items are all there is to it (but for a default factory)."""
+    name = kind.__name__ if kind.__module__ == "collections" else ""
+    return name in MAPPINGS and kind is getattr(sys.modules.get("collections"), name, None)
 
 
 def _spread(value: Any) -> list[Any]:
@@ -178,11 +207,12 @@ def _text(value: str) -> Weight:
     return size, MEMO_NS + BYTE_NS * size
 
 
-SCALARS: dict[type, Callable[[Any], Weight]] = {
-    int: _integer,
-    float: lambda _: (9.0, NUMBER_NS),
-    str: _text,
-    bool: lambda _: (1.0, NUMBER_NS),
-    type(None): lambda _: (1.0, NUMBER_NS),
+SCALARS: dict[int, Callable[[Any], Weight]] = {
+    id(int): _integer,
+    id(float): lambda _: (9.0, NUMBER_NS),
+    id(str): _text,
+    id(bool): lambda _: (1.0, NUMBER_NS),
+    id(type(None)): lambda _: (1.0, NUMBER_NS),
 }
-"""Exact scalar types: their weights (bytes of protocol 4, measured against pickle.dumps in the tests)."""
+"""Exact scalar types by identity, since a metaclass may have a hash of its own: their weights (bytes of protocol 4,
+measured against pickle.dumps in the tests)."""

@@ -1,9 +1,12 @@
 import array
 import pickle
+from collections import Counter, OrderedDict, defaultdict, deque
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+from mpdiag.probe.function import state
 from mpdiag.probe.weigh import NODES, Weigher
 
 
@@ -123,3 +126,82 @@ def test_effort_tells_many_objects_from_many_bytes(dear, cheap):
 
 def test_effort_is_in_proportion():
     assert Weigher(list(range(100_000))).effort == pytest.approx(10 * Weigher(list(range(10_000))).effort, rel=0.05)
+
+
+class Slotted:
+    __slots__ = ("content",)
+
+    def __init__(self, content):
+        self.content = content
+
+
+class Table(dict):
+    pass
+
+
+class Row(NamedTuple):
+    number: int
+    text: str
+
+
+def table(content):
+    made = Table(content)
+    made.__dict__["name"] = "table"
+    return made
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Slotted("one"), Slotted("other")),
+        (Plain(inner=Slotted("one")), Plain(inner=Slotted("other"))),
+        ([1, {"k": deque([1])}], [1, {"k": deque([2])}]),
+        (1j, 2j),
+        (table({1: 1}), table({1: 2})),
+        (np.array([object()] * 10), np.array([object()] * 10)),
+        ([np.array([object()] * 10)], [np.array([object()] * 10)]),
+    ],
+)
+def test_what_cannot_be_looked_into_is_like_nothing_else(one, other):
+    assert [(Weigher(value).digest, Weigher(value).opaque) for value in (one, other)] == [(0, True)] * 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Counter("aab"), Counter("abb")),
+        (OrderedDict(a=1), OrderedDict(a=2)),
+        (defaultdict(list, a=[1]), defaultdict(list, a=[2])),
+        (Row(1, "a"), Row(2, "a")),
+        ([Row(1, "a")], [Row(1, "b")]),
+        (Plain(rows=[Row(1, "a")]), Plain(rows=[Row(1, "b")])),
+    ],
+)
+def test_containers_of_the_library_are_looked_into(one, other):
+    again = pickle.loads(pickle.dumps(one))  # noqa: S301 - our own
+    assert 0 != Weigher(one).digest == Weigher(again).digest != Weigher(other).digest
+    assert not Weigher(one).opaque
+
+
+def test_no_code_of_a_metaclass_or_a_property_runs():
+    class Meta(type):
+        def __eq__(cls, other):
+            raise AssertionError
+
+        def __hash__(cls):
+            raise AssertionError
+
+        def __getattribute__(cls, name):
+            raise AssertionError
+
+    class Odd(metaclass=Meta):
+        pass
+
+    class Pretending:
+        @property
+        def __dict__(self):  # type: ignore[override]
+            raise AssertionError
+
+    for value in (Odd(), [Odd()] * 100, {1: Odd()}, Pretending(), [Pretending()]):
+        assert Weigher(value).opaque
+    assert state(Odd()) == state(Pretending()) == {}
