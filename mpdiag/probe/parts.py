@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SHARE = 0.1
 """A part is recorded from this share of the payload on."""
+DOUBT = 0.35
+"""By this share of a payload the estimates may be wrong; what they leave beyond it, opaque parts have."""
 SAMPLED_ITEMS = 8
 """Items of a chunk looked at."""
 WIDEST = 8
@@ -37,6 +39,13 @@ class Call:
         self.batch = batch
         self.keywords = keywords
         self.starred = starred
+
+    def sample(self) -> Sequence[Any]:
+        """Some of the items, evenly spread."""
+        count = len(self.batch)
+        if count <= SAMPLED_ITEMS:
+            return list(self.batch)
+        return [self.batch[index * count // SAMPLED_ITEMS] for index in range(SAMPLED_ITEMS)]
 
 
 class Part:
@@ -82,17 +91,32 @@ def captured(called: Any) -> Iterator[Part]:
         yield Part("callable", f"self.{name}", value)
 
 
+def complete(call: Call) -> bool:
+    """Whether ``captured`` and ``arguments`` name all there is in a call, if not all of its size."""
+    called = call.function
+    while function.is_partial(called):
+        called = called.func
+    owner = called.__self__ if type(called) is function.METHOD else called
+    if not function.is_stateless(owner) and not function.is_bare(type(owner)):
+        return False
+    rows = call.sample() if call.starred else []
+    return all(_is_row(row) and len(row) == len(rows[0]) for row in rows)
+
+
+def _is_row(value: Any) -> bool:
+    """Whether looking into ``value`` runs no code of the program's: it is no sequence of its own."""
+    return type(value) is tuple or type(value) is list
+
+
 def arguments(call: Call) -> Iterator[Part]:
     """The positional and keyword arguments of a call, one part per parameter."""
     count = len(call.batch)
     if not count:
         return
-    sample = [call.batch[index * count // SAMPLED_ITEMS] for index in range(min(count, SAMPLED_ITEMS))]
-    if count <= SAMPLED_ITEMS:
-        sample = list(call.batch)
-    if call.starred and not all(type(row) is tuple or type(row) is list for row in sample):
-        return  # a sequence of the program's own: to look into it would run its code
+    sample = call.sample()
     rows = sample if call.starred else [(item,) for item in sample]
+    if not all(_is_row(row) for row in rows):
+        rows = []
     names = function.parameters(call.function)
     bound = function.filled(call.function)
     for position in range(min((len(row) for row in rows), default=0)):
@@ -128,6 +152,31 @@ def _column(name: str, column: list[Any], count: int) -> Iterator[Part]:
         yield part
 
 
+def _shares(parts: list[Part], overhead: float, payload: int, *, whole: bool) -> tuple[list[float], list[float]]:
+    """The parts' bytes of the payload, and their shares of the effort.
+
+    The estimates are scaled to the payload, but not by what they cannot know of: that is the opaque parts', and takes
+    as much effort as its share of the bytes; or nobody's.
+    """
+    effort = max(sum(part.effort for part in parts), 1.0)
+    estimate = max(overhead + sum(part.size for part in parts), 1.0)
+    scale = payload / estimate
+    hidden = sum(part.size for part in parts if part.opaque)
+    if estimate >= (1 - DOUBT) * payload or (whole and not hidden):
+        return [part.size * scale for part in parts], [part.effort / effort for part in parts]
+    if not whole:
+        return [part.size for part in parts], [part.effort / effort / scale for part in parts]
+    factor = 1 + (payload - estimate) / hidden
+    sizes = [part.size * factor if part.opaque else part.size for part in parts]
+    unknown = sum(size for part, size in zip(parts, sizes) if part.opaque) / payload  # noqa: B905 - Python 3.9
+    effort = max(sum(part.effort for part in parts if not part.opaque), 1.0) / (1 - unknown)
+    efforts = [
+        size / payload if part.opaque else part.effort / effort
+        for part, size in zip(parts, sizes)  # noqa: B905 - Python 3.9
+    ]
+    return sizes, efforts
+
+
 class Ledger:
     """Writes parts and remembers digests, for one sending thread."""
 
@@ -138,27 +187,33 @@ class Ledger:
         self._recorder = recorder
         self._seen: dict[int, int] = {}
 
-    def write(
-        self, parts: list[Part], overhead: float, payload: int, where: tuple[int, int, int], items: int
+    def write(  # noqa: PLR0913 - what there is to say about one message
+        self,
+        parts: list[Part],
+        overhead: float,
+        payload: int,
+        where: tuple[int, int, int],
+        items: int,
+        *,
+        whole: bool = True,
     ) -> dict[str, float]:
         """Record the big ones among ``parts`` of a message of ``payload`` bytes for (origin, job, index) ``where``.
 
-        ``overhead`` is the estimated rest of the message. Returns bytes per role, scaled to the payload.
+        ``overhead`` is the estimated rest of the message. Unless these are the ``whole`` message, what the estimates
+        leave is nobody's. Returns bytes per role, scaled to the payload.
         """
-        scale = payload / max(overhead + sum(part.size for part in parts), 1.0)
-        millionth = max(sum(part.effort for part in parts), 1.0) / 1e6
+        sizes, efforts = _shares(parts, overhead, payload, whole=whole)
         totals: dict[str, float] = {}
         recorder = self._recorder
         origin, job, index = where
-        for part in parts:
-            size = part.size * scale
+        for part, size, effort in zip(parts, sizes, efforts):  # noqa: B905 - Python 3.9 knows no strict
             totals[part.role] = totals.get(part.role, 0.0) + size
             if size < payload * SHARE:
                 continue
             seen = self._sightings(part)
             flags = FLAGS["large"] | (FLAGS["same"] if seen else 0) | (FLAGS["sampled"] if part.sampled else 0)
             texts = (recorder.text(part.role), recorder.text(part.name), recorder.text(part.type))
-            told = (int(size), payload, part.digest, seen, int(part.effort / millionth), origin)
+            told = (int(size), payload, part.digest, seen, int(effort * 1e6), origin)
             recorder.put("part", *told, *texts, items, job, index, flags=flags)
         return totals
 

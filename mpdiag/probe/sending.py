@@ -111,7 +111,8 @@ class Sender:
                 call = describe(task, module)
                 pieces = [*looking.captured(call.function), *looking.arguments(call)]
                 place = (entry.number, *where)
-                totals = ledger.parts.write(pieces, entry.callable, size, place, len(call.batch))
+                whole = looking.complete(call)
+                totals = ledger.parts.write(pieces, entry.callable, size, place, len(call.batch), whole=whole)
                 entry.share = max(totals.get("callable", 0.0), entry.callable) / size
             except Exception as error:  # an argument of an unexpected kind: the counts go on
                 ledger.session.fail("looking into a large message", error)
