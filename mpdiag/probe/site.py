@@ -30,6 +30,10 @@ BEFORE_3_10 = frozenset(
 """Python 3.9 does not tell its library's names: those that stand between a user and a pool."""
 
 
+REMEMBERED = 1000
+"""Places kept: a program that makes code anew all the time must not find all of it kept alive here."""
+
+
 class Sites:
     """Finds call sites for one recorder; every (code, instruction) is resolved once."""
 
@@ -55,22 +59,27 @@ class Sites:
                 entry = self._known.get((id(code), frame.f_lasti))
                 if entry is not None:
                     return entry[1], called
-                number = self._resolve(frame)
+                number, name = self._resolve(frame)
                 if number:
                     return number, called
-                inner = library[id(code)]
+                inner = (name, code)
             called = inner[0] or called
             frame = frame.f_back
         return 0, called
 
-    def _resolve(self, frame: FrameType) -> int:
-        """The number of a frame's site, 0 where it is library code; remembers which."""
+    def _resolve(self, frame: FrameType) -> tuple[int, str | None]:
+        """The number of a frame's site, or 0 and the public name, if any, of library code; remembers which."""
         code = frame.f_code
         root = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if root in LIBRARIES or root in self._standard:
-            self._library[id(code)] = (code.co_name if code.co_name[0] not in "<_" else None, code)
-            return 0
+            name = code.co_name if code.co_name[0] not in "<_" else None
+            if len(self._library) >= REMEMBERED:
+                self._library.clear()
+            self._library[id(code)] = (name, code)
+            return 0, name
         function = getattr(code, "co_qualname", code.co_name)
         number = self._recorder.site(code.co_filename, frame.f_lineno or 0, function)
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
         self._known[id(code), frame.f_lasti] = (code, number)
-        return number
+        return number, None
