@@ -13,6 +13,7 @@ import sys
 from time import perf_counter_ns, time_ns
 
 from mpdiag.probe import loading
+from mpdiag.probe.function import FUNCTION, unwrap
 from mpdiag.wire import header
 
 TYPE_CHECKING = False
@@ -192,10 +193,11 @@ def _is_a_handlers(error: BaseException) -> bool:
     handlers = set()
     for number in range(1, _signal.NSIG):
         try:
-            handler: Any = _signal.getsignal(number)
+            handler = unwrap(_signal.getsignal(number))
         except ValueError:  # the C library's own
             continue
-        handlers.add(getattr(handler, "__code__", None) or getattr(type(handler).__call__, "__code__", None))
+        called = handler if type(handler) is FUNCTION else unwrap(type(handler).__call__)
+        handlers.add(getattr(called, "__code__", None))
     traceback = error.__traceback__
     while traceback is not None:
         if traceback.tb_frame.f_code in handlers:

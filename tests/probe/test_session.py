@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -179,7 +180,21 @@ class Deadline:
         raise ExpiredError
 
 
-@pytest.mark.parametrize("handler", [expire, Deadline(), Deadline().method], ids=["function", "instance", "method"])
+def expire_for(_reason, number, frame):
+    expire(number, frame)
+
+
+HANDLERS = {
+    "function": expire,
+    "instance": Deadline(),
+    "method": Deadline().method,
+    "partial": partial(expire_for, "late"),
+    "partial of a method": partial(Deadline().method, 1),
+    "partial of an instance": partial(Deadline(), 1),
+}
+
+
+@pytest.mark.parametrize("handler", HANDLERS.values(), ids=HANDLERS)
 def test_what_a_signal_handler_raises_in_a_hook_goes_on_to_the_program(session, handler):
     before = signal.signal(signal.SIGALRM, handler)
     try:
