@@ -8,7 +8,7 @@ from struct import Struct
 from time import perf_counter_ns
 
 from mpdiag.probe.patch import genuine
-from mpdiag.probe.sampling import FACTOR, MASK
+from mpdiag.probe.sampling import FACTOR, MASK, WIDTH
 from mpdiag.wire.format import FORMATS, NUMBER
 
 TYPE_CHECKING = False
@@ -45,10 +45,14 @@ class Collector:
             self.opened = None
             PACK_HANDLE(buffer, offset, self.clock() - since)
 
-    def timed(self, arrived: int, job: int, index: int, size: int, entry: Entry) -> bool:
-        """Record one timed result that had arrived at ``arrived`` and is unpickled now; False where is no room."""
+    def timed(  # noqa: PLR0913, PLR0917 - positional and flat: this is the hot path
+        self, arrived: int, job: int, index: int, size: int, entry: Entry, limit: int
+    ) -> bool:
+        """Record one timed result that had arrived at ``arrived`` and is unpickled now; False where is no room.
+
+        It was chosen by ``limit``: the plan's may be another by now.
+        """
         loaded = self.clock()
-        plan = self.plan
         try:
             chunk, offset = self.recorder.slot()
         except IndexError:  # no room: counted there
@@ -66,11 +70,11 @@ class Collector:
             self.number,
             entry.number,
             0,
-            plan.shift,
+            WIDTH - limit.bit_length(),
             KIND,
         )
         self.opened = (buffer, offset + HANDLE_OFFSET, loaded)
-        plan.spend(loaded)
+        self.plan.spend(loaded)
         return True
 
 
@@ -126,8 +130,8 @@ def _counting_get(  # noqa: C901 - flat: this is the hot path
                 words[first + 1] += size
                 if not outcome[0]:
                     words[first + 2] += 1
-                if (job + index) * FACTOR & MASK < plan.limit:
-                    opened = collector.timed(arrived, job, index, size, entry)
+                if (job + index) * FACTOR & MASK < (limit := plan.limit):
+                    opened = collector.timed(arrived, job, index, size, entry, limit)
         except Exception as error:
             ledger.fail("collecting", error)
         return task
@@ -165,8 +169,8 @@ def receiver(reader: Any, collector: Collector) -> Callable[[], Any]:
                 words[first + 1] += size
                 if item.exception is not None:
                     words[first + 2] += 1
-                if index * FACTOR & MASK < plan.limit:
-                    collector.timed(arrived, 0, index, size, entry)
+                if index * FACTOR & MASK < (limit := plan.limit):
+                    collector.timed(arrived, 0, index, size, entry, limit)
         except Exception as error:
             ledger.fail("collecting", error)
         return item

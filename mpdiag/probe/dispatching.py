@@ -61,7 +61,8 @@ def _counting_put(ledger: Ledger, module: Any, put: Any, writer: Any) -> Callabl
             return
         try:
             job, index, called, args, _ = task
-            timed = (job + index) * FACTOR & MASK < plan.limit
+            limit = plan.limit  # may change until the record is written
+            timed = (job + index) * FACTOR & MASK < limit
             chunked = called is mapstar or called is starmapstar
             if job != current:
                 found, submitted = ledger.open(job, args[0][0] if chunked else called)
@@ -91,7 +92,7 @@ def _counting_put(ledger: Ledger, module: Any, put: Any, writer: Any) -> Callabl
             if size >= LARGE:
                 sender.look_into(entry, (call, task, module), (job, index), size)
             if timed:
-                gap = sender.timed(entry, submitted, began, dumped, written, job, index, size, batch)
+                gap = sender.timed(entry, submitted, began, dumped, written, job, index, size, batch, limit)
         except Exception as error:
             ledger.fail("pool sending", error)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Buffer:
     """Stands for the queue's deque in the feeder: tells which item is being pickled, and since when."""
 
-    __slots__ = ("_clock", "_deque", "_plan", "_pop", "began", "item")
+    __slots__ = ("_clock", "_deque", "_plan", "_pop", "began", "item", "limit")
 
     def __init__(self, deque: Any, sender: Sender) -> None:
         """Take items from ``deque``."""
@@ -29,7 +29,7 @@ class Buffer:
         self._pop = deque.popleft
         self._plan, self._clock = sender.plan, sender.clock
         self.item: Any = None
-        self.began = 0
+        self.began = self.limit = 0
 
     def __len__(self) -> int:
         """Give the number of items that wait."""
@@ -40,7 +40,8 @@ class Buffer:
         self.item = None
         taken = self._pop()
         try:
-            self.began = self._clock() if taken.work_id * FACTOR & MASK < self._plan.limit else 0
+            self.limit = limit = self._plan.limit
+            self.began = self._clock() if taken.work_id * FACTOR & MASK < limit else 0
         except AttributeError:  # the queue's sentinel
             return taken
         self.item = taken
@@ -108,7 +109,7 @@ def _counting_send(send: Callable[[Any], None], buffer: Buffer, sender: Sender, 
                 sender.look_into(entry, (call, task, module), (0, index), size)
             if began:
                 written += dumped - began_writing  # leaves out what came in between
-                sender.timed(entry, submitted, began, dumped, written, 0, index, size, batch)
+                sender.timed(entry, submitted, began, dumped, written, 0, index, size, batch, buffer.limit)
         except Exception as error:
             ledger.fail("executor sending", error)
 

@@ -18,6 +18,9 @@ MASK = 0xFFFF
 ALL = 1 << 16
 """16 bits are enough for one in 65,536, and half as dear as 32 that do not fit a digit of Python's integers."""
 
+WIDTH = ALL.bit_length()
+"""Less the width of a plan's limit this is the shift that belongs to it."""
+
 BURST = 32
 """Timed events between two looks at the clock; also what a new plan spends freely."""
 SHARE = 0.5

@@ -10,6 +10,7 @@ from struct import Struct
 from time import perf_counter_ns
 
 from mpdiag.probe.loading import parts
+from mpdiag.probe.sampling import WIDTH
 from mpdiag.wire.format import FORMATS, LARGE, NUMBER
 
 TYPE_CHECKING = False
@@ -56,12 +57,13 @@ class Sender:
         index: int,
         size: int,
         items: int,
+        limit: int,
     ) -> bool:
         """Record the timed task (job, index), whose pickling began and ended, and whose writing ended then.
 
-        Gives whether there was room, so that ``close_gap`` must follow.
+        It was chosen by ``limit``: the plan's may be another by now. Gives whether there was room, so that
+        ``close_gap`` must follow.
         """
-        plan = self.plan
         try:
             chunk, offset = self.recorder.slot()
         except IndexError:  # no room: counted there
@@ -81,11 +83,11 @@ class Sender:
             entry.number,
             0.0,
             0,
-            plan.shift,
+            WIDTH - limit.bit_length(),
             KIND,
         )
         self._gap = (chunk.buffer, offset, written)
-        plan.spend(written)
+        self.plan.spend(written)
         return True
 
     def look_into(

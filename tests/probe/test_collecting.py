@@ -8,6 +8,7 @@ import pytest
 
 from mpdiag.probe import collecting
 from mpdiag.probe.collecting import Collector
+from mpdiag.probe.sampling import ALL
 
 from .conftest import STEP
 
@@ -58,6 +59,16 @@ def test_a_timed_result_has_its_stages(books, pipe, get):
     assert (first["load"], first["handle"], first["index"]) == (STEP, STEP, 0)
     assert (second["handle"], second["index"]) == (0, 1)
     assert second["t"] - first["t"] == 3 * STEP
+
+
+def test_a_result_has_the_shift_that_it_was_chosen_by(books):
+    collector = Collector(books.ledger, books.clock)
+    entry = books.ledger.open(1, double)[0]
+    books.untimed()
+    books.ledger.plan.shift = 5
+    for limit in (ALL, ALL >> 3, 1):
+        collector.timed(0, 1, 0, 10, entry, limit)
+    assert [result["weight"] for result in books.records("collect")] == [0, 3, 16]
 
 
 def test_the_end_is_no_result(books, pipe, get):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mpdiag.probe import dispatching, feeding
+from mpdiag.probe.sampling import ALL
 from mpdiag.probe.sending import Sender
 
 from .conftest import STEP
@@ -73,6 +74,16 @@ def test_a_timed_task_has_its_stages(books, put, pipe):
     assert (first["dump"], first["write"], first["produce"], first["bytes"]) == (STEP, STEP, STEP, size)
     assert (second["job"], second["index"], second["items"], second["produce"]) == (1, 1, 1, 0)
     assert second["t"] - first["t"] == 4 * STEP
+
+
+def test_a_task_has_the_shift_that_it_was_chosen_by(books):
+    sender = Sender(books.ledger, books.clock)
+    entry = books.ledger.open(1, double)[0]
+    books.untimed()
+    books.ledger.plan.shift = 5
+    for limit in (ALL, ALL >> 3, 1):
+        sender.timed(entry, 0, 1, 2, 3, 1, 0, 10, 1, limit)
+    assert [sent["weight"] for sent in books.records("send")] == [0, 3, 16]
 
 
 def test_time_between_two_jobs_is_nobodys(books, put, pipe):
