@@ -171,7 +171,11 @@ class Session:
 
         What a signal handler of the program's raised meanwhile is the program's, and goes on to it.
         """
-        if _is_a_handlers(error):
+        try:
+            handlers = _is_a_handlers(error)
+        except Exception:  # it cannot be told: what is left is to keep it from the program
+            handlers = False
+        if handlers:
             raise error
         if hook in self.faults:
             return
