@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mpdiag.model.demand import demands
+from mpdiag.model.demand import useful_share
 
 if TYPE_CHECKING:
     from mpdiag.model.run import Pool, Run
@@ -42,11 +42,7 @@ def _of_processes(run: Run) -> float:
     return (cpu + waited) / cpu if cpu > 0 else 1.0
 
 
-@lru_cache(maxsize=2)
 def _of_tasks(run: Run) -> float:
-    """The tasks' time over what they needed of it (``demands`` tells waiting for a processor from being blocked)."""
-    cpu, blocked = demands(run)
-    weight, wall = run.tasks["weight"], run.tasks["end"] - run.tasks["begin"]
-    known = np.isfinite(cpu) & np.isfinite(wall)
-    needed = float(np.sum((weight * (cpu + blocked))[known]))
-    return float(np.sum((weight * wall)[known])) / needed if needed > 0 else 1.0
+    """The tasks' time over what they needed of it (``demand`` tells waiting for a processor from being blocked)."""
+    useful = useful_share(run)
+    return 1.0 / useful if useful > 0 else 1.0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpdiag.model.accounting import STANDARD_ERRORS
+from mpdiag.model.accounting import STANDARD_ERRORS, account
 from mpdiag.model.worker_side import worker_weights
 
 if TYPE_CHECKING:
@@ -51,12 +51,16 @@ def demands(run: Run) -> tuple[Floats, Floats]:
 
 
 def useful_share(run: Run) -> float:
-    """The share of the time inside tasks that they had a core or were blocked; the rest they waited for a core."""
+    """The share of the time inside tasks that they had a core or were blocked; the rest they waited for a core.
+
+    That time is the ledger's, which no worker can exceed: one preempted task that stands for a hundred counts there for
+    what is left of its worker's life. What the tasks needed hardly differs from one to the next.
+    """
     cpu, blocked = demands(run)
     known = np.isfinite(cpu) & np.isfinite(blocked)
-    weights = worker_weights(run)[known]
-    inside = float(np.sum(weights * (run.tasks["end"] - run.tasks["begin"])[known]))
-    return min(1.0, float(np.sum(weights * (cpu + blocked)[known])) / inside) if inside > 0 else 1.0
+    inside = account(run).seconds["compute"]
+    needed = float(np.sum(worker_weights(run)[known] * (cpu + blocked)[known]))
+    return min(1.0, needed / inside) if inside > 0 else 1.0
 
 
 def _groups(run: Run) -> NDArray[np.int64]:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mpdiag.model.demand import demands
+from mpdiag.model.accounting import account
+from mpdiag.model.demand import demands, useful_share
 from mpdiag.model.run import SAMPLE_DTYPE
 from tests.model.synthetic import PoolPlan, simulate
 
@@ -56,3 +57,14 @@ def test_unknown_cpu_is_taken_for_all_cpu():
 def test_run_without_tasks_demands_nothing():
     run = simulate(PoolPlan(items=0))
     assert totals(run) == (0.0, 0.0)
+
+
+def test_one_preempted_task_that_stands_for_many_is_not_all_of_them():
+    # One in 16 is timed. One of these lost its core for 50 ms: sixteen times that is more than the workers lived.
+    run = simulate(PoolPlan(items=1600, compute_s=1e-4, sample=16))
+    tasks = run.tasks.copy()
+    tasks["end"][30] += 0.05
+    run = replace(run, tasks=tasks)
+
+    inside = account(run).seconds["compute"]
+    assert useful_share(run) * inside == pytest.approx(1600 * 1e-4, rel=0.1)
