@@ -118,8 +118,8 @@ def pooled(pool: Pool, origin: Origin, body: str | None, function: str, **more: 
     if created is None or body is None:
         return block(creation(pool, source=False, **more), call(pool, origin, function))
     if edits.apart(pool, origin):
-        where = f"in {identifier(origin.site.function, 'another place')}()"
-        return f"{whole(created)}\n\n{beside(whole(body), where)}"
+        function = identifier(origin.site.function, "")
+        return f"{whole(created)}\n\n{beside(whole(body), f'in {function}()' if function else 'elsewhere')}"
     return block(created, whole(body))
 
 

@@ -257,3 +257,21 @@ def test_a_doubtful_escape_in_the_program_is_not_our_affair(tmp_path, recwarn):
 def test_an_edited_file_is_read_again(called):
     assert edits.with_function(called("pool.map(price, orders)")[1], "f") == "pool.map(f, orders)"
     assert edits.with_function(called("pool.map(price, all_orders)")[1], "f") == "pool.map(f, all_orders)"
+
+
+def test_pool_and_call_in_two_places_are_shown_as_two(called, tmp_path):
+    file = tmp_path / "shop.py"
+    file.write_text(
+        "def start(self):\n    self.pool = Pool(2)\n\ndef run(self):\n    return self.pool.map(price, self.orders)\n"
+    )
+    pool, origin = called("pass")
+    pool = replace(pool, site=Site(str(file), 2, "start"))
+    origin = replace(origin, site=Site(str(file), 5, "run"))
+
+    written = calls.pooled(pool, origin, edits.with_function(origin, "f"), "f", initializer="begin")
+
+    assert written.splitlines() == [
+        "self.pool = Pool(2, initializer=begin)",
+        "",
+        calls.beside("return self.pool.map(f, self.orders)", "in run()"),
+    ]
