@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mpdiag.model.consumption import room
 from mpdiag.model.demand import useful_share
 
 if TYPE_CHECKING:
@@ -17,14 +18,15 @@ def slowdown(run: Run, pool: Pool) -> float:
     """How many times longer work took because of other programs; 1 where they left this one alone.
 
     All of the program's waiting for a processor, less what the pool's own processes, workers and parent, make each
-    other wait: that many on so few processors, each gets its part.
+    other wait: that many on so few processors, each gets its part. And no more than others can have had: where the
+    program's own processes and threads kept all processors busy, they waited for each other.
     """
-    return max(1.0, max(_of_processes(run), _of_tasks(run)) / _own(run, pool))
+    return max(1.0, min(max(_of_processes(run), _of_tasks(run)) / _own(run, pool), room(run)))
 
 
 def seen_slowdown(run: Run, pool: Pool) -> float:
     """``slowdown`` by the kernel's figures alone, which no single preempted task distorts; 1 where it tells none."""
-    return max(1.0, _of_processes(run) / _own(run, pool))
+    return max(1.0, min(_of_processes(run) / _own(run, pool), room(run)))
 
 
 def _own(run: Run, pool: Pool) -> float:

@@ -33,6 +33,16 @@ def cpu_beside_tasks_s(run: Run, pools: Iterable[int]) -> float:
     return _in_pools_s(run) * share - starting
 
 
+def room(run: Run) -> float:
+    """How many times the CPU time that the pools' processes used the processors had, while there were pools.
+
+    Near 1 there was no room for anybody else's. Infinite where the run's total is not known.
+    """
+    used = _in_pools_s(run)
+    had = run.meta.cpus_usable * sum(map(_length, union(region(run, pool) for pool in run.pools)))
+    return max(1.0, had / used) if used > 0 else float("inf")
+
+
 @lru_cache(maxsize=2)
 def _in_pools_s(run: Run) -> float:
     if not run.meta.complete:

@@ -38,3 +38,12 @@ def test_tasks_tell_where_the_kernel_does_not():
 def test_sleeping_tasks_do_not_wait_for_a_processor():
     run = simulate(PoolPlan(items=100, cpu_share=0.0), cpus=8)
     assert slowdown(run, run.pools[0]) == 1.0
+
+
+def test_processes_that_used_all_there_was_waited_for_each_other():
+    # However long they waited: nearly all that the processors had went to them.
+    run = sampled(simulate(PoolPlan(items=100, workers=2), cpus=2, before_s=0.0, after_s=0.0), 1.0, 2.0)
+    had = 2 * (run.pools[0].ended - run.pools[0].created)
+    saturated, not_known = (replace(run, meta=replace(run.meta, cpu_s=cpu_s)) for cpu_s in (0.95 * had, float("nan")))
+    assert slowdown(saturated, run.pools[0]) == pytest.approx(1 / 0.95, rel=0.02)
+    assert slowdown(not_known, run.pools[0]) == pytest.approx(2.0)
