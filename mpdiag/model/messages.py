@@ -43,15 +43,14 @@ class Setting:
     """Bytes that go away, per recorded message."""
     less_callable: float = 0.0
     less_result: float = 0.0
-    eased_payload: float = 0.0
-    """The same in bytes of average dearness, argument and callable together: what pickling and unpickling is spared."""
+    eased_argument: float = 0.0
+    """The same in bytes of average dearness: what pickling and unpickling are spared."""
+    eased_callable: float = 0.0
     eased_result: float = 0.0
 
     def without(self, shed: Shed) -> Setting:
         """The setting with these bytes gone, too."""
-        less = f"less_{shed.role}"
-        eased = "eased_result" if shed.role == "result" else "eased_payload"
-        more = {less: shed.bytes, eased: shed.bytes * shed.dearness}
+        more = {f"less_{shed.role}": shed.bytes, f"eased_{shed.role}": shed.bytes * shed.dearness}
         return replace(self, **{name: getattr(self, name) + size for name, size in more.items()})
 
 
@@ -86,7 +85,8 @@ def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Message
     # Sizes of one message; one entry stands for ``each``.
     count = items / each
     # Bytes that count in pickling and unpickling, then those that pass the pipe.
-    payload = np.maximum((argument - setting.eased_payload * recorded * items) / each + stream.callable_bytes, 0.0)
+    payload = (argument - setting.eased_argument * recorded * items) / each
+    payload = np.maximum(payload + stream.callable_bytes - setting.eased_callable, 0.0)
     outcome = np.maximum(result - setting.eased_result * recorded * items, 0.0) / each
     argument = np.maximum(argument - setting.less_argument * recorded * items, 0.0) / each
     result = np.maximum(result - setting.less_result * recorded * items, 0.0) / each

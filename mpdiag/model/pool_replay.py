@@ -43,7 +43,7 @@ class Alteration:
     warm: bool = False
     """The pool exists already: no start-up, no shutdown."""
     once_bytes: float = 0.0
-    """Sent to each worker when it starts."""
+    """Sent to each worker when it starts, in bytes of average dearness."""
     effort: float = 1.0
     """What the tasks demand, as a share of the recorded: below 1 where pools inside them save time."""
 

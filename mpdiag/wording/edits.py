@@ -115,6 +115,8 @@ def making_items(pool: Pool, origin: Origin, function: str) -> Moved | None:
         return None
     if variable in names(call.args[0]) or not written.known_everywhere(made, variable):
         return None
+    if not written.known_everywhere(call.args[0]):
+        return None
     call.args[0], call.args[1] = _name(function), source
     return Moved(variable, ast.unparse(made), written.text())
 
@@ -123,6 +125,8 @@ def using_results(pool: Pool, origin: Origin, function: str) -> Moved | None:
     """What the parent makes of each result, and the statement when ``function`` does that in the worker."""
     written = _call(origin)
     if written is None or origin.method not in LISTS | ITERATORS or not _one_iterable(pool, written.call):
+        return None
+    if not written.known_everywhere(written.call.args[0]):
         return None
     for node in ast.walk(written.statement):
         if isinstance(node, ast.GeneratorExp | ast.ListComp) and (single := _single(node)):
@@ -146,6 +150,8 @@ def without_argument(pool: Pool, origin: Origin, parameter: str, function: str) 
     if written is None or origin.method not in CALLS | {"submit"}:
         return None
     call = written.call
+    if not isinstance(call.args[0], ast.Name):
+        return None  # a partial's or a method's arguments are not all here
     known = written.parameters(origin.function.rpartition(":")[2])
     given = call.args[1:] if origin.method == "submit" else _elements(call)
     place = known.index(parameter) if parameter in known else len(given)

@@ -114,7 +114,10 @@ def test_nothing_is_said_at_the_end(on_every_python):
 
 def test_nothing_is_said_where_a_pool_is_in_the_middle_of_its_work(interpreters, tmp_path):
     # From 3.12 on a bare pool may print a traceback there, and hang: its thread starts workers while Python shuts down.
-    for version in sorted(interpreters.keys() & {"3.10", "3.11"}):
+    versions = sorted(interpreters.keys() & {"3.10", "3.11"})
+    if not versions:
+        pytest.skip("no Python before 3.12 is here")
+    for version in versions:
         (tmp_path / version).mkdir()
         recorded = Runner(interpreters[version], tmp_path / version).both(HABITS, "left-in-use")
 

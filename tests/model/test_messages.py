@@ -67,7 +67,19 @@ def test_dear_bytes_spare_more_pickling_and_no_more_transfer(role):
 
 def test_changes_of_one_call_add_up():
     both = Setting(4).without(Shed(0, "argument", 300, dearness=2)).without(Shed(0, "argument", 50))
-    assert both == Setting(4, less_argument=350, eased_payload=650)
+    assert both == Setting(4, less_argument=350, eased_argument=650)
+
+
+def test_a_dear_callable_goes_from_each_message_and_not_from_each_recorded_one():
+    # Ten times fewer messages carry the callable ten times less often: no more than it weighs goes away.
+    plan = PoolPlan(items=1000, argument_bytes=90_000, callable_bytes=90_000, byte_s=1e-9)
+    stream, tariff = stream_and_tariff(plan)
+    chunked = Setting(chunksize=10)
+    before, after = (
+        cut(stream, setting, tariff, 5000)
+        for setting in (chunked, chunked.without(Shed(0, "callable", 40_000, dearness=2)))
+    )
+    assert (before.feed - after.feed).sum() == pytest.approx(2 * 40_000 * 1e-9 * 100, rel=0.25)
 
 
 def test_processor_time_is_a_share_of_the_messages_alone():

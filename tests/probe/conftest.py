@@ -3,6 +3,7 @@
 import struct
 import sys
 from itertools import count
+from multiprocessing import connection
 
 import pytest
 
@@ -47,6 +48,15 @@ class Books:
     def text(self, number):
         """The string that was interned under ``number``."""
         return next(string for string, known in self.recorder._texts.items() if known == number)
+
+
+@pytest.fixture
+def pipe():
+    """Give the two ends of a pipe as a pool's queues have them."""
+    reader, writer = connection.Pipe(duplex=False)
+    yield reader, writer
+    reader.close()
+    writer.close()
 
 
 @pytest.fixture

@@ -18,14 +18,6 @@ def double(item):
 
 
 @pytest.fixture
-def pipe():
-    reader, writer = connection.Pipe(duplex=False)
-    yield reader, writer
-    reader.close()
-    writer.close()
-
-
-@pytest.fixture
 def cache():
     return {1: None, 2: None}
 

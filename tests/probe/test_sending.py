@@ -4,7 +4,6 @@ from collections import deque
 from concurrent.futures import process as futures
 from functools import partial
 from importlib import import_module
-from multiprocessing import connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
@@ -23,14 +22,6 @@ LARGE = b"x" * 20_000
 
 def double(item):
     return 2 * item
-
-
-@pytest.fixture
-def pipe():
-    reader, writer = connection.Pipe(duplex=False)
-    yield reader, writer
-    reader.close()
-    writer.close()
 
 
 @pytest.fixture(autouse=True)

@@ -118,6 +118,7 @@ def test_loop_stands_for_the_pool(called, code, method, kind, expected):
         ("pool.map(price, [load(p, local) for p in paths])", None),
         ("pool.map(price, [load(p, current) for p in paths])", None),
         ("pool.map(price, [shop(p) for p in paths])", None),
+        ("pool.map(functools.partial(price, local), [load(p) for p in paths])", None),
         ("pool.map(price, [load(price) for price in paths])", None),
         ("pool.map(price, [load(p) for p in paths if p])", None),
         ("pool.map(price, [load(p) for p in paths for q in p])", None),
@@ -150,6 +151,7 @@ def test_only_single_items_are_made_in_the_worker(called, code, method, kind):
         ("x = [len(r) for r in pool.imap(price, o)]", "imap", ("r", "len(r)", "x = list(pool.imap(less, o))")),
         ("x = next(len(r) for r in pool.map(price, o))", "map", None),
         ("x = [r for r in pool.map(price, o)]", "map", None),
+        ("x = [len(r) for r in pool.map(functools.partial(price, local), o)]", "map", None),
         ("x = [len(price) for price in pool.map(price, o)]", "map", None),
         ("x = [local * len(r) for r in pool.map(price, o)]", "map", None),
         ("x = pool.map(price, o)", "map", None),
@@ -169,6 +171,7 @@ def test_results_are_used_in_the_worker_where_it_can(called, code, method, expec
         ("f = pool.submit(load, path=path)", "submit", None),
         ("f = [pool.submit(load, one) for one in orders]", "submit", None),
         ("f = pool.submit(load)", "submit", None),
+        ("f = pool.submit(functools.partial(load, 1), path)", "submit", None),
         ("f = pool.map(load, (path, path))", "map", None),
         ("f = pool.starmap(load, ((path, 1), (path, 2)))", "starmap", None),
     ],
@@ -275,3 +278,9 @@ def test_pool_and_call_in_two_places_are_shown_as_two(called, tmp_path):
         "",
         calls.beside("return self.pool.map(f, self.orders)", "in run()"),
     ]
+
+
+@pytest.mark.parametrize("code", ["pool.map(shop.price, orders)", "x = [len(r) for r in pool.map(shop.price, orders)]"])
+def test_a_method_of_a_local_object_is_not_called_by_its_bare_name(called, code):
+    pool, origin = called(code, function="shop:Shop.price")
+    assert edits.using_results(pool, origin, "less") is None

@@ -23,7 +23,7 @@ try:
             exec(compile(file.read(), {path!r}, "exec"), scope)
         scope["start"]({directory!r})
 except Exception:
-    pass
+    pass  # the program comes first: without a probe it simply runs, and the missing record is reported
 """
 
 
