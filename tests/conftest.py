@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from functools import lru_cache
@@ -82,3 +83,11 @@ def _no_outer_mpdiag(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take what another mpdiag, or the developer, left in the environment out of the tests' way."""
     for name in ("MPDIAG_RUN", "MPDIAG_BUDGET", "PYTHONPATH", "PYTHONWARNINGS", "PYTHONDEVMODE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_ignored_signals() -> None:
+    """Undo what nohup and a shell's ``&`` leave ignored: the programs that tests start inherit it."""
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

@@ -55,11 +55,14 @@ class Burden:
         """Seconds of pickling, transfer and unpickling, over all tasks and processes."""
         return sum(load.carry_s for load in self.parts)
 
-    def shed(self, *, left: float = 0.0, once: float = 0.0) -> Shed:
-        """The change that takes these parts away, but ``left`` bytes an item; ``once`` bytes go to each worker."""
+    def shed(self, *, left: float = 0.0, once: float = 0.0, made_there: bool = False) -> Shed:
+        """The change that takes these parts away, but ``left`` bytes an item; ``once`` bytes go to each worker.
+
+        They are ``made_there``, if so, instead of by the parent.
+        """
         dearness = sum(load.task_bytes * load.dearness for load in self.parts) / max(self.task_bytes, 1.0)
         less = max(0.0, self.task_bytes - left * self.items / self.tasks)
-        return Shed(self.origin.index, self.role, less, once, dearness)
+        return Shed(self.origin.index, self.role, less, once, dearness, made_there)
 
 
 def repeats_itself(load: Load) -> bool:

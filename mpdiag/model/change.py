@@ -22,7 +22,8 @@ class Shed:
     """So many bytes of an origin's every message go away (per task, mean); ``once`` bytes are sent to each worker.
 
     As with ``Chunk``, of those alike, too. ``dearness`` is how many times longer than the message's average byte these
-    take to be pickled and unpickled.
+    take to be pickled and unpickled. What is ``made_there`` the workers make, no longer the parent: so much of its time
+    as its iterable took goes over to them.
     """
 
     origin: int
@@ -30,6 +31,7 @@ class Shed:
     bytes: float
     once: float = 0.0
     dearness: float = 1.0
+    made_there: bool = False
 
 
 @dataclass(frozen=True, slots=True)

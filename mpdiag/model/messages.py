@@ -47,11 +47,14 @@ class Setting:
     """The same in bytes of average dearness: what pickling and unpickling are spared."""
     eased_callable: float = 0.0
     eased_result: float = 0.0
+    made_there: bool = False
+    """The workers make the items, no longer the parent."""
 
     def without(self, shed: Shed) -> Setting:
         """The setting with these bytes gone, too."""
         more = {f"less_{shed.role}": shed.bytes, f"eased_{shed.role}": shed.bytes * shed.dearness}
-        return replace(self, **{name: getattr(self, name) + size for name, size in more.items()})
+        sums = {name: getattr(self, name) + size for name, size in more.items()}
+        return replace(self, **sums, made_there=self.made_there or shed.made_there)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,10 @@ def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Message
     if len(items) * each > stream.messages * 1.01:
         # What few messages waited for is no measure of what many would.
         unseen = min(unseen, MORE_TOLL_S)
+    whole = stream.argument[-1] / stream.messages + stream.callable_bytes
+    if whole > PIPE_BYTES:
+        # What is not stamped of a message that does not fit the pipe goes by its bytes, as what is stamped does.
+        unseen = np.maximum(unseen * np.minimum(sent / whole, 1.0), min(unseen, MORE_TOLL_S))
     pickle = costs.gap.at(count, sent) + costs.pickle.at(count, payload) + unseen
     write = np.where(large, 0.0, costs.write.at(count, sent))
     transfer = np.where(large, costs.transfer.at(count, sent), 0.0)
@@ -107,6 +114,9 @@ def cut(stream: Stream, setting: Setting, tariff: Tariff, limit: int) -> Message
     collect = costs.collect.at(count, outcome) + costs.handle.at(count, outcome)
     collect += np.where(large_result, reply, COLLECT_S)
     produce = stream.produce_s * count
+    if setting.made_there:
+        worker += produce
+        produce = np.zeros(len(count))
     parent = tariff.cpu * (pickle + write + collect + LARGE_WRITER_CPU * transfer)
     parent += produce + tariff.submit_s + tariff.item_s * count
     # A writer that is held by its reader uses little CPU.

@@ -69,6 +69,7 @@ class Ledger:
     __slots__ = (
         "_created",
         "_creator",
+        "_last",
         "_nowhere",
         "_opened",
         "_parts",
@@ -118,6 +119,8 @@ class Ledger:
         """Job -> its entry, until its last result is collected."""
         self._places: dict[tuple[int, str], Place] = {}
         self._nowhere = (Place(0, ""), 0)
+        self._last: tuple[Any, Any, int, Place] = (None, None, 0, self._nowhere[0])
+        """Of the last submission: the library's code, the user's code that called it, the instruction, the place."""
         self.site = self.sites.caller(frame)[0]
 
     def opened(self, workers: int, maxtasks: int, method: str, initializer: str, flags: int = 0) -> None:
@@ -156,13 +159,27 @@ class Ledger:
             return 0
         return time.clock_gettime_ns(time.pthread_getcpuclockid(self._creator))
 
-    def submitted(self, job: int, frame: FrameType | None) -> None:
+    def submitted(self, job: int, frame: FrameType) -> None:
         """Note that ``job`` was submitted now, by the user's line above ``frame``."""
+        last = self._last
+        back = frame.f_back
+        # Nearly always the same line as the time before: compared here, a walk up the frames would cost three times as
+        # much.
+        if back is None or back.f_code is not last[1] or back.f_lasti != last[2] or frame.f_code is not last[0]:
+            place = self._placed(frame)
+        else:
+            place = last[3]
+        self.pending[job] = (place, perf_counter_ns())
+
+    def _placed(self, frame: FrameType) -> Place:
+        """The place of a submission by the user's line above ``frame``; remembered if that line called it directly."""
         key = self.sites.caller(frame)
         place = self._places.get(key)
         if place is None:
             place = self._places[key] = Place(*key)
-        self.pending[job] = (place, perf_counter_ns())
+        if frame.f_back is not None and self.sites.adjacent(frame):
+            self._last = (frame.f_code, frame.f_back.f_code, frame.f_back.f_lasti, place)
+        return place
 
     def open(self, job: int, called: Any) -> tuple[Entry, int]:
         """The entry of ``job``, which calls ``called``, and when it was submitted."""

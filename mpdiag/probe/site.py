@@ -67,6 +67,11 @@ class Sites:
             frame = frame.f_back
         return 0, called
 
+    def adjacent(self, frame: FrameType) -> bool:
+        """Whether ``frame`` is a library's and the one above it a known site of the user's."""
+        back = frame.f_back
+        return id(frame.f_code) in self._library and back is not None and (id(back.f_code), back.f_lasti) in self._known
+
     def _resolve(self, frame: FrameType) -> tuple[int, str | None]:
         """The number of a frame's site, or 0 and the public name, if any, of library code; remembers which."""
         code = frame.f_code

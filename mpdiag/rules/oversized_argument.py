@@ -70,7 +70,7 @@ def _finding(run: Run, burden: Burden) -> Finding:
         site=burden.origin.site,
         evidence=facts(burden),
         fix=_fix(burden.pool, burden.origin, main),
-        change=burden.shed(left=NAME_BYTES),
+        change=burden.shed(left=NAME_BYTES, made_there="ndarray" not in main.type),
         confidence="medium",
         explains=("not-worth-it",),
         about=about_origins(run, burden.parts[0].origins),

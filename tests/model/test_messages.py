@@ -127,3 +127,13 @@ def test_merged_streams_are_interleaved():
     assert len(both) == 30
     assert np.sum(both.work) == pytest.approx(one.work.sum() + other.work.sum())
     assert merged([one]) is one
+
+
+def test_what_is_made_in_the_workers_takes_their_time_and_not_the_parents():
+    stream, tariff = stream_and_tariff(PoolPlan(items=1000, method="imap", produce_s=1e-3))
+    shed = Shed(0, "argument", 0, made_there=True)
+    before, after = (cut(stream, setting, tariff, 5000) for setting in (Setting(), Setting().without(shed)))
+    moved = stream.produce_s * 1000
+    assert moved == pytest.approx(1.0, rel=0.05)
+    assert before.feed.sum() - after.feed.sum() == pytest.approx(moved)
+    assert after.work.sum() - before.work.sum() == pytest.approx(moved)

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from types import FunctionType
 
 from mpdiag.probe.ledger import Ledger
 
@@ -19,6 +20,16 @@ def line_of(books, origin):
     return site["line"]
 
 
+def librarys(name, ledger):
+    """A function of multiprocessing's that notes a submission."""
+
+    def submit(job):
+        ledger.submitted(job, sys._getframe())
+
+    scope = {"__name__": "multiprocessing.pool", "sys": sys}
+    return FunctionType(submit.__code__.replace(co_name=name), scope, closure=submit.__closure__)
+
+
 def test_an_origin_is_one_function_at_one_line_by_one_method(books):
     ledger = books.ledger
     for job in range(3):
@@ -32,6 +43,21 @@ def test_an_origin_is_one_function_at_one_line_by_one_method(books):
     assert [books.text(origin["function"]) for origin in origins] == [f"{__name__}:double", f"{__name__}:half"]
     assert {origin["pool"] for origin in origins} == {ledger.number}
     assert len({line_of(books, origin) for origin in origins}) == 1
+
+
+def test_lines_that_submit_in_turn_keep_their_places(books):
+    apply_async, submit = librarys("apply_async", books.ledger), librarys("submit", books.ledger)
+    here = sys._getframe().f_lineno
+    for job in range(0, 6, 3):
+        apply_async(job)
+        apply_async(job + 1)
+        submit(job + 2)
+    entries = [books.ledger.open(job, double)[0].number for job in range(6)]
+
+    assert entries[:3] == entries[3:]
+    origins = {origin["id"]: origin for origin in books.records("origin")}
+    found = [(books.text(origins[number]["method"]), line_of(books, origins[number]) - here) for number in entries[:3]]
+    assert found == [("apply_async", 2), ("apply_async", 3), ("submit", 4)]
 
 
 def test_a_job_is_its_origins_until_its_last_result(books):
