@@ -58,8 +58,8 @@ class Place:
         self.mapped = method.startswith("imap")
         """Its jobs have many tasks and no size that is known from the start."""
         self.code: CodeType | None = None
-        self.entry: Entry | None = None
-        """Of the function called last, and what it is recognised by."""
+        self.entry: Any = None
+        """The entry of the function called last, which is recognised by ``code``."""
         self.entries: dict[Any, Entry] = {}
 
 
@@ -184,21 +184,27 @@ class Ledger:
     def open(self, job: int, called: Any) -> tuple[Entry, int]:
         """The entry of ``job``, which calls ``called``, and when it was submitted."""
         place, submitted = self.pending.pop(job, self._nowhere)
-        # A function is recognised by its code; what else is called must not be kept alive here, so by name.
-        code = called.__code__ if type(called) is FUNCTION else None
-        entry = place.entry
-        if entry is None or code is None or code is not place.code:
-            key = code or function.name(called)
-            entry = place.entries.get(key)
-            if entry is None:
-                entry = place.entries[key] = self._origin(place.site, place.method, called)
-            place.entry, place.code = entry, code
+        if type(called) is FUNCTION and called.__code__ is place.code:
+            entry = place.entry
+        else:
+            entry = self._entry(place, called)
         self.live[job] = entry
         if place.mapped or self.sized:
             length, chunksize = self.sized.pop(job, (0, 0))
             if length or place.mapped:
                 self.recorder.put("job", submitted, job, entry.number, length, min(chunksize, LARGEST))
         return entry, submitted
+
+    def _entry(self, place: Place, called: Any) -> Entry:
+        """The entry of what a place calls, which is not what it called the time before."""
+        # A function is recognised by its code; what else is called must not be kept alive here, so by name.
+        code = called.__code__ if type(called) is FUNCTION else None
+        key = code or function.name(called)
+        entry = place.entries.get(key)
+        if entry is None:
+            entry = place.entries[key] = self._origin(place.site, place.method, called)
+        place.entry, place.code = entry, code
+        return entry
 
     def _origin(self, site: int, method: str, called: Any) -> Entry:
         recorder = self.recorder
