@@ -55,7 +55,7 @@ class Savings:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One diagnosed problem. Rules leave ``severity`` and ``savings`` to the engine."""
+    """One diagnosed problem. Rules leave ``savings`` to the engine, and ``severity`` where they name a change."""
 
     rule: str
     title: str
@@ -108,6 +108,8 @@ class Verdict:
     speedup_vs_serial: float | None
     serial_estimate_s: float | None
     best_predicted_s: float | None
+    bottleneck: str | None = None
+    """The stage that the others wait for, where processes exchange messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,19 @@ class PoolSummary:
     round_trips: int
     compute_s: float
     wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSummary:
+    """One line's operations on queues, pipes, managers or locks of one kind, over all processes."""
+
+    kind: str
+    operation: str
+    site: Site
+    processes: int
+    count: int
+    bytes: int
+    waited_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +205,4 @@ class Diagnosis:
     failed: tuple[Failed, ...]
     losses: tuple[Loss, ...]
     overhead: Overhead
+    channels: tuple[ChannelSummary, ...] = ()

@@ -14,6 +14,7 @@ from mpdiag.diagnosis import (
     SEVERITY_FROM,
     Account,
     Activity,
+    ChannelSummary,
     Diagnosis,
     Evidence,
     Failed,
@@ -27,20 +28,21 @@ from mpdiag.diagnosis import (
     WhatIf,
 )
 from mpdiag.model.accounting import ACTIVITIES, account
-from mpdiag.model.change import Chunk, KeepPool, QuickStart, Serial, Shed
+from mpdiag.model.change import Chunk, Fewer, KeepPool, QuickStart, Reuse, Serial, Shed
 from mpdiag.model.demand import useful_share
 from mpdiag.model.regions import length, outside_pools_s, region
 from mpdiag.model.serial import serial_range, speedup
+from mpdiag.model.stages import started
 from mpdiag.model.whatif import replay
 from mpdiag.wording.changes import change_in_words
-from mpdiag.wording.headline import ended_well, failures, headline, succeeded
+from mpdiag.wording.headline import bottleneck, ended_well, failures, headline, succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mpdiag.diagnosis import Confidence, Severity
     from mpdiag.model.change import Change
-    from mpdiag.model.run import Pool, Run
+    from mpdiag.model.run import Pool, Run, Site
     from mpdiag.model.whatif import WhatIfResult
 
 BASIS = "replay of this run"
@@ -60,6 +62,10 @@ LACKS = {
     "workers": "no worker of a pool was seen",
     "parts": "no message was large enough to be looked into",
     "samples": "the processes were not sampled from outside",
+    "uses": "no queue, pipe or manager was used",
+    "locks": "no lock was used",
+    "blocks": "no block of shared memory was used",
+    "processes": "no process was seen",
 }
 """Why a rule is skipped that needs this collection of ``Run``."""
 
@@ -91,6 +97,7 @@ def diagnose(run: Run, rules: Sequence[Rule] | None = None) -> Diagnosis:
         tuple(failed),
         run.losses,
         run.overhead,
+        _channels(run),
     )
 
 
@@ -117,9 +124,12 @@ def _checked(run: Run, rules: Iterable[Rule]) -> tuple[list[Finding], list[Skipp
 
 
 def _priced(run: Run, finding: Finding) -> Finding:
-    """The finding with its saving, severity and confidence; one without a change saves nothing and is info."""
+    """The finding with its saving, severity and confidence.
+
+    One without a change saves no time: it is as severe as its rule says, info for most.
+    """
     if finding.change is None:
-        return replace(finding, severity="info", savings=None)
+        return replace(finding, savings=None)
     result = replay(run, (finding.change,))
     wall = run.meta.wall_s
     seconds, low, high = (max(0.0, wall - predicted) for predicted in (result.wall_s, result.high, result.low))
@@ -141,6 +151,9 @@ def _severity(saving: float, wall: float) -> Severity:
 def _confidence(run: Run, change: Change, result: WhatIfResult) -> Confidence:
     """How far a prediction can be trusted."""
     pools = _pools_of(run, change)
+    if not pools:
+        # Exact counts, but what other processes wait for is reckoned from one bottleneck.
+        return "medium" if run.meta.complete else "low"
     timed = sum(len(run.tasks_by_origin[origin.index]) for origin in run.origins if origin.pool in pools)
     recorded = sum(run.pools[pool].tasks for pool in pools)
     if not run.meta.complete or timed < min(FEW_TASKS, recorded):
@@ -153,6 +166,12 @@ def _confidence(run: Run, change: Change, result: WhatIfResult) -> Confidence:
 
 
 def _pools_of(run: Run, change: Change) -> frozenset[int]:
+    if isinstance(change, Reuse):
+        return frozenset()
+    if isinstance(change, Fewer):
+        talking = {run.uses[index].process for index in change.uses}
+        talking |= {run.locks[index].process for index in change.locks}
+        return frozenset(worker.pool for worker in run.workers if worker.process in talking)
     if isinstance(change, Chunk | Shed):
         return frozenset({run.origins[change.origin].pool})
     return frozenset(change.pools)
@@ -221,7 +240,7 @@ def _together(run: Run, findings: Sequence[Finding]) -> tuple[int, WhatIfResult]
     so that it is tried with and without.
     """
     changes = [finding.change for finding in findings if finding.change is not None and finding.severity != "info"]
-    if not len(run.tasks):
+    if not len(run.tasks) and not changes:
         return None
     tries = [_compatible(run, changes), _compatible(run, [c for c in changes if not isinstance(c, Serial)])]
     results = [(len(chosen), replay(run, chosen)) for chosen in tries]
@@ -240,6 +259,8 @@ def _exclude(run: Run, one: Change, other: Change) -> bool:
     """Whether two changes cannot be made both."""
     if isinstance(one, Serial) or isinstance(other, Serial):
         return bool(_pools_of(run, one) & _pools_of(run, other))
+    if isinstance(one, Fewer) and isinstance(other, Fewer):
+        return bool(set(one.uses) & set(other.uses) or set(one.locks) & set(other.locks))
     if isinstance(one, Chunk) and isinstance(other, Chunk):
         return one.origin == other.origin
     if isinstance(one, Shed) and isinstance(other, Shed):
@@ -278,11 +299,13 @@ def _verdict(run: Run, best: WhatIfResult | None) -> Verdict:
         speed.value if speed else None,
         serial.value if serial else None,
         best.wall_s if best else None,
+        bottleneck(run),
     )
 
 
 def _run_summary(run: Run) -> RunSummary:
-    methods = sorted({pool.method for pool in run.pools if pool.method})
+    used = {pool.method for pool in run.pools} | {run.processes[stage.process].method for stage in started(run)}
+    methods = sorted(used - {""})
     return RunSummary(
         run.meta.command,
         run.meta.python,
@@ -302,11 +325,35 @@ def _account(run: Run) -> Account:
     ledger = account(run)
     seconds = {name: ledger.seconds[name] for name in ACTIVITIES}
     # Time inside a task in which another process had the core is not computing.
-    seconds["wait_core"] = seconds["compute"] * (1.0 - useful_share(run))
+    in_tasks = sum(pool.seconds["compute"] for pool in ledger.pools)
+    seconds["wait_core"] = in_tasks * (1.0 - useful_share(run)) if in_tasks > 0 else 0.0
+    seconds["wait_core"] += sum(stage.seconds["wait_core"] for stage in started(run))
     seconds["compute"] -= seconds["wait_core"]
     total = ledger.worker_seconds
     activities = (Activity(name, spent, spent / total if total > 0 else 0.0) for name, spent in seconds.items())
     return Account(total, tuple(activities), outside_pools_s(run))
+
+
+def _channels(run: Run) -> tuple[ChannelSummary, ...]:
+    """Queues, pipes, managers and locks by line, those that were waited for the longest first."""
+    found: dict[tuple[str, str, Site], list[tuple[int, int, int, float]]] = defaultdict(list)
+    for use in run.uses:
+        found[use.kind, use.operation, use.site].append((use.process, use.count, use.bytes, use.blocked_s))
+    for lock in run.locks:
+        found[lock.kind, lock.operation, lock.site].append((lock.process, lock.acquired, 0, lock.waited_s))
+    rows = (
+        ChannelSummary(
+            kind,
+            operation,
+            site,
+            len({process for process, *_ in parts}),
+            sum(count for _, count, *_ in parts),
+            sum(size for *_, size, _ in parts),
+            sum(waited for *_, waited in parts),
+        )
+        for (kind, operation, site), parts in found.items()
+    )
+    return tuple(sorted(rows, key=lambda row: (-row.waited_s, -row.count, row.kind, row.operation, str(row.site))))
 
 
 def _pool_summaries(run: Run) -> tuple[PoolSummary, ...]:

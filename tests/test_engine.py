@@ -7,10 +7,11 @@ import pytest
 
 from mpdiag.diagnosis import Evidence, Finding, Fix, Rule
 from mpdiag.engine import all_rules, diagnose
-from mpdiag.model.change import Chunk, KeepPool, QuickStart, Serial, Shed
+from mpdiag.model.change import Chunk, Fewer, KeepPool, QuickStart, Reuse, Serial, Shed
 from mpdiag.model.run import Loss, Meta, Run
 from mpdiag.model.whatif import replay
 from tests.model.synthetic import HERE, PoolPlan, simulate
+from tests.model.talking import CALL_HERE, GET_HERE, LOCK_HERE, PUT_HERE, churn, clients, contenders, pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,9 +98,10 @@ def test_change_that_costs_time_saves_nothing():
     assert (found.savings.seconds, found.savings.low, found.severity) == (0, 0, "info")
 
 
-def test_finding_without_a_change_is_info():
-    found = diagnose(simulate(TINY), [rule_of(finding("remark", None, severity="high"))]).findings[0]
-    assert (found.savings, found.severity) == (None, "info")
+@pytest.mark.parametrize("severity", ["info", "low", "high"])
+def test_finding_without_a_change_is_as_severe_as_its_rule_says(severity):
+    found = diagnose(simulate(TINY), [rule_of(finding("remark", None, severity=severity))]).findings[0]
+    assert (found.savings, found.severity) == (None, severity)
 
 
 def test_cause_folds_what_it_explains_at_the_same_place():
@@ -222,3 +224,83 @@ def test_account_and_losses_are_passed_on():
     assert diagnosis.losses == run.losses
     assert diagnosis.run.tasks == 20_000
     assert diagnosis.run.start_method == "fork"
+
+
+def test_channels_are_lines_added_up_over_processes_the_longest_wait_first():
+    one, other = clients(calls=1000), contenders()
+    diagnosis = diagnose(replace(one, locks=other.locks), ())
+    rows = [(row.kind, row.operation, row.site, row.processes, row.count, row.bytes) for row in diagnosis.channels]
+    assert rows == [
+        ("Value lock", "acquire", LOCK_HERE, 2, 26_000, 0),
+        ("DictProxy", "__setitem__", CALL_HERE, 2, 2000, 184_000),
+        ("DictProxy", "get", CALL_HERE, 2, 2000, 184_000),
+        ("DictProxy", "connect", CALL_HERE, 2, 2, 0),
+    ]
+    assert [row.waited_s for row in diagnosis.channels] == pytest.approx([1.3, 0.2, 0.2, 4e-3])
+
+
+def test_channels_of_one_line_are_told_apart_by_kind_and_objects_are_not():
+    first, second = pipeline(1000), pipeline(1000, kind="SimpleQueue")
+    uses = (*first.uses, *(replace(use, object=9) for use in first.uses), *second.uses)
+    channels = diagnose(replace(first, uses=uses), ()).channels
+    assert [(row.kind, row.operation, row.site, row.count) for row in channels] == [
+        ("Queue", "get", GET_HERE, 2000),
+        ("SimpleQueue", "get", GET_HERE, 1000),
+        ("Queue", "put", PUT_HERE, 2000),
+        ("SimpleQueue", "put", PUT_HERE, 1000),
+    ]
+    assert diagnose(simulate(TINY), ()).channels == ()
+
+
+def test_run_without_a_pool_is_judged_and_accounted_for():
+    run = clients()
+    diagnosis = diagnose(run)
+    assert diagnosis.verdict.speedup_vs_serial == pytest.approx(0.35, abs=0.01)
+    assert diagnosis.verdict.best_predicted_s == pytest.approx(run.meta.wall_s - diagnosis.findings[0].savings.seconds)
+    assert diagnosis.run.start_method == "fork"
+    assert (diagnosis.run.processes, diagnosis.run.tasks) == (4, 0)
+    assert diagnosis.accounting.worker_seconds == pytest.approx(2 * 2.4, rel=0.01)
+    shares = {activity.name: activity.share for activity in diagnosis.accounting.activities}
+    assert shares["manager"] == pytest.approx(0.83, abs=0.01)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert "chatty-tasks" in {skipped.rule for skipped in diagnosis.skipped}
+    assert not any("serial code" in row.change for row in diagnosis.what_if)
+
+
+def test_bottleneck_of_a_pipeline_is_in_the_verdict():
+    assert diagnose(pipeline(), ()).verdict.bottleneck.startswith("Process-1 works")
+    assert diagnose(simulate(TINY), ()).verdict.bottleneck is None
+
+
+@pytest.mark.parametrize(
+    ("run", "change"),
+    [(contenders(), Fewer(locks=(0, 1))), (churn(), Reuse(tuple(range(1, 141)), 2)), (pipeline(), Fewer((0, 1)))],
+)
+def test_processes_outside_pools_are_priced_with_medium_confidence(run, change):
+    assert (
+        diagnose(run, [rule_of(finding("x", change), needs=frozenset({"processes"}))]).findings[0].confidence
+        == "medium"
+    )
+    cut = replace(run, meta=replace(run.meta, complete=False))
+    assert (
+        diagnose(cut, [rule_of(finding("x", change), needs=frozenset({"processes"}))]).findings[0].confidence == "low"
+    )
+
+
+def test_the_same_messages_are_not_saved_twice():
+    run = pipeline()
+    rules = [
+        rule_of(finding("one", Fewer((0, 1))), needs=frozenset({"uses"})),
+        rule_of(finding("two", Fewer((1,))), finding("two", Fewer((0,))), needs=frozenset({"uses"})),
+    ]
+    diagnosis = diagnose(run, rules)
+    assert diagnosis.verdict.best_predicted_s == pytest.approx(replay(run, [Fewer((0, 1))]).wall_s)
+    assert not any("together" in row.change for row in diagnosis.what_if)
+
+
+def test_serial_code_needs_no_fewer_calls_in_its_workers():
+    run = simulate(TINY)
+    use = replace(clients().uses[1], process=run.workers[0].process, blocked_s=0.1)
+    rules = [rule_of(finding("not-worth-it", Serial((0,)))), rule_of(finding("manager-hotspot", Fewer((0,))))]
+    diagnosis = diagnose(replace(run, uses=(use,)), rules)
+    assert not any("together" in row.change for row in diagnosis.what_if)

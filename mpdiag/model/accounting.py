@@ -1,17 +1,20 @@
-"""Where the worker-seconds went: a closed ledger per pool, and of the run.
+"""Where the worker-seconds went: a closed ledger per pool, and of the run with the processes outside pools.
 
-The lifetime of every worker (launched to its end, clipped to the run) is cut into activities that tile it:
+The lifetime of every worker (launched to its end, clipped to the run) is cut into activities that tile it; that of
+processes which the program started itself is, too, see ``stages``:
 
 =============  =======================================================================================================
 startup        launch to the first ask for a task (the whole life of a worker that never asked)
 wait_task      asked for a task until the parent began to write it, while there was something left to hand out
 transfer       the rest of the reading, the writing of the result, and the pool's loop from there to the next ask
 unpickle       of tasks, in the worker; also giving back the memory of large ones before asking for the next
-compute        the user's function; also the task that a worker died in
+compute        the user's function, waiting for a processor in it included; also the task that a worker died in
 pickle         of results, in the worker; also giving back the memory of large ones before asking for the next task
 idle           waiting before the pool's first submission, and after its last task had been taken
-wait_lock      0 until locks are recorded
-manager        0 until proxy calls are recorded
+wait_lock      waiting for locks, in the user's function
+wait_receive   waiting for messages of queues and pipes, and reading them, in the user's function
+wait_send      waiting for room in them, and writing, in the user's function
+manager        calls of managers' proxies, in the user's function
 unaccounted    the remainder: what nobody recorded, and what is too long for a loop between two tasks
 =============  =======================================================================================================
 
@@ -30,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mpdiag.model.stages import WAITS, started, waits
 from mpdiag.model.worker_side import SEVERAL, between_s, split_wait, worker_weights
 
 if TYPE_CHECKING:
@@ -48,6 +52,8 @@ ACTIVITIES = (
     "transfer",
     "wait_task",
     "wait_lock",
+    "wait_receive",
+    "wait_send",
     "startup",
     "manager",
     "idle",
@@ -80,7 +86,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class RunLedger(Ledger):
-    """The ledger of a run, and of each of its pools (by index)."""
+    """The ledger of a run, and of each of its pools (by index); the processes outside pools make up the difference."""
 
     pools: tuple[Ledger, ...] = ()
 
@@ -93,7 +99,10 @@ def account(run: Run) -> RunLedger:
     tasks = run.tasks[weights > 0]
     tasks["weight"] = weights[weights > 0]
     pools = [_pool_ledger(lives, tasks[tasks["pool"] == pool.index], pool.index) for pool in run.pools]
-    total = {name: sum(ledger.seconds[name] for ledger in pools) for name in ACTIVITIES}
+    own = [stage.seconds for stage in started(run)]
+    every = [ledger.seconds for ledger in pools] + own
+    total = {name: sum(seconds.get(name, 0.0) for seconds in every) for name in ACTIVITIES}
+    total["compute"] += sum(seconds["wait_core"] for seconds in own)
     return RunLedger(total, tuple(pools))
 
 
@@ -111,6 +120,8 @@ class _Lives:
         self.launched = np.clip(np.where(np.isnan(launched), np.fmin(first, self.end), launched), 0.0, self.end)
         self.first = np.clip(np.where(np.isnan(first), self.end, first), self.launched, self.end)
         self.done = np.array([worker.done for worker in workers], "f8")
+        waited = [waits(run)[worker.process] for worker in workers]
+        self.waits = {name: np.array([one[name] for one in waited], "f8") for name in WAITS}
         self.unfinished = np.array([worker.received > worker.done for worker in workers], "?")
 
 
@@ -143,7 +154,17 @@ def _pool_ledger(lives: _Lives, tasks: NDArray[Any], pool: int) -> Ledger:
     seconds["wait_task"] += float(np.sum(starved))
     seconds["compute"] += float(np.sum(np.where(unfinished, end - last_reply, 0.0)))
     seconds["unaccounted"] = max(0.0, lifetime - sum(seconds.values()))
+    _part(seconds, {name: float(np.sum(values[mine])) for name, values in lives.waits.items()})
     return Ledger(seconds)
+
+
+def _part(seconds: dict[str, float], waited: Mapping[str, float]) -> None:
+    """Take out of the computing, in place, what the user's functions waited in; threads may have waited at once."""
+    total = sum(waited.values())
+    share = min(1.0, seconds["compute"] / total) if total > 0 else 0.0
+    for name, value in waited.items():
+        seconds[name] += value * share
+        seconds["compute"] = max(0.0, seconds["compute"] - value * share)
 
 
 def _or(value: float, fallback: float) -> float:

@@ -21,7 +21,7 @@ from mpdiag.model.worker_side import SEVERAL, whole_pools, worker_weights
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mpdiag.model.run import Run
+    from mpdiag.model.run import Origin, Run
 
     Floats = NDArray[np.float64]
 
@@ -158,10 +158,21 @@ def _one_by_one(run: Run, tasks: NDArray[Any], handled: Floats) -> bool:
     seen = np.isfinite(tasks["submitted"])
     if not seen.any():
         return False
-    tasks, handled = tasks[seen], handled[seen]
+    return _at_once(tasks[seen], handled[seen]) < SEQUENTIAL
+
+
+def _at_once(tasks: NDArray[Any], handled: Floats) -> float:
+    """How many tasks were outstanding on average, by Little's law."""
     span = float(handled.max() - tasks["submitted"].min())
-    outstanding = float(np.sum(tasks["weight"] * (handled - tasks["submitted"]))) / span if span > 0 else 1.0
-    return outstanding < SEQUENTIAL
+    return float(np.sum(tasks["weight"] * (handled - tasks["submitted"]))) / span if span > 0 else 1.0
+
+
+def outstanding(run: Run, origin: Origin) -> float | None:
+    """How many tasks of an origin were submitted and not yet answered, on average; None where no task tells."""
+    tasks = run.tasks_by_origin[origin.index]
+    handled = handled_s(tasks)
+    known = np.isfinite(tasks["submitted"]) & np.isfinite(handled) & (tasks["weight"] > 0)
+    return _at_once(tasks[known], handled[known]) if known.any() else None
 
 
 def _pause(tasks: NDArray[Any], handled: Floats) -> float:

@@ -14,6 +14,7 @@ from mpdiag.model.pools import read_pools, with_callable_bytes
 from mpdiag.model.processes import build_processes, ends
 from mpdiag.model.run import NEVER, SAMPLE_DTYPE, Meta, Run
 from mpdiag.model.tasks import join_tasks
+from mpdiag.model.uses import read_blocks, read_imports, read_locks, read_served, read_uses, read_writes
 from mpdiag.model.workers import read_workers
 from mpdiag.trace.clocks import NS_PER_S, durations, seconds
 
@@ -34,6 +35,7 @@ def build_run(trace: Trace) -> Run:
     tasks = join_tasks(trace, pools, workers)
     parts, unknown_parts = build_parts(trace, pools, tasks)
     all_pools, origins = with_callable_bytes(pools, tasks.callable_shares)
+    imports, mains = read_imports(trace, family)
     return Run(
         meta=_meta(trace, family, wall),
         processes=build_processes(trace, family, workers, end),
@@ -45,6 +47,13 @@ def build_run(trace: Trace) -> Run:
         samples=_samples(trace),
         losses=gather_losses(trace, family, pools, workers, unread_records(pools, tasks, unknown_parts)),
         overhead=build_overhead(trace),
+        uses=read_uses(trace, family),
+        locks=read_locks(trace, family),
+        served=read_served(trace, family),
+        blocks=read_blocks(trace, family),
+        writes=read_writes(trace, family),
+        imports=imports,
+        mains=mains,
     )
 
 

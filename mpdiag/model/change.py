@@ -56,4 +56,28 @@ class QuickStart:
     seconds: float
 
 
-Change = Chunk | Shed | Serial | KeepPool | QuickStart
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """The tasks of these pools are all submitted before the first result is awaited."""
+
+    pools: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fewer:
+    """Of these operations (indices into ``Run.uses``) and waits (into ``Run.locks``) only this share remains."""
+
+    uses: tuple[int, ...] = ()
+    locks: tuple[int, ...] = ()
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """So many lasting processes do the work of these (indices into ``Run.processes``), one piece after the other."""
+
+    processes: tuple[int, ...]
+    lasting: int
+
+
+Change = Chunk | Shed | Serial | KeepPool | QuickStart | Overlap | Fewer | Reuse

@@ -58,7 +58,7 @@ def useful_share(run: Run) -> float:
     """
     cpu, blocked = demands(run)
     known = np.isfinite(cpu) & np.isfinite(blocked)
-    inside = account(run).seconds["compute"]
+    inside = sum(pool.seconds["compute"] for pool in account(run).pools)
     needed = float(np.sum(worker_weights(run)[known] * (cpu + blocked)[known]))
     return min(1.0, needed / inside) if inside > 0 else 1.0
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 SUPERVISOR = "supervisor"
-ASIDE = frozenset({"cpu", "produce"})
+ASIDE = frozenset({"cpu", "produce", "blocked", "busy"})
 """Durations that are no part of the time from a record's stamp to its end."""
 OUTSIDE = frozenset({"sample", "exit"})
 """Kinds that the supervisor writes about other processes."""
@@ -50,6 +50,7 @@ class Family:
     start: Indices
     """Its parent's ``start`` record."""
     ready_record: Indices
+    ready_cpu: Floats
     role: NDArray[np.int64]
     channel: NDArray[np.uint64]
     root: int | None
@@ -100,6 +101,7 @@ def read_family(trace: Trace) -> Family:
         parent=parent,
         start=start,
         ready_record=ready_record,
+        ready_cpu=_chosen(durations(ready["cpu"]), ready_record),
         role=np.where(role < len(ROLES), role, 0),
         channel=channel,
         root=_root(trace, pid, np.where(ours, born, np.nan)),

@@ -15,9 +15,17 @@ if TYPE_CHECKING:
 
     from mpdiag.trace.segment import Trace
 
-COUNTERS = {"sent": "tasks", "collected": "tasks", "worked": "received"}
-"""Live counters of events: one for a task sent, one for a result collected, one for a task that a worker served."""
-TIMED = ("send", "work", "collect")
+COUNTERS = {
+    "sent": "tasks",
+    "collected": "tasks",
+    "worked": "received",
+    "use": "count",
+    "lock": "acquired",
+    "served": "calls",
+}
+"""Live counters of events: a task sent, a result collected, a task served by a worker; an operation on a queue, pipe or
+proxy, an acquisition, a call served by a manager."""
+TIMED = ("send", "work", "collect", "event")
 
 
 def build_overhead(trace: Trace) -> Overhead:

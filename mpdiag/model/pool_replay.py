@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mpdiag.model.accounting import account
 from mpdiag.model.costs import scaled
-from mpdiag.model.messages import Setting, Tariff, cut, merged
+from mpdiag.model.messages import MORE_TOLL_S, Setting, Tariff, cut, merged
 from mpdiag.model.schedule import RESOURCES, schedule
 from mpdiag.model.serial import MACHINERY_S, pool_work
 
@@ -46,6 +46,8 @@ class Alteration:
     """Sent to each worker when it starts, in bytes of average dearness."""
     effort: float = 1.0
     """What the tasks demand, as a share of the recorded: below 1 where pools inside them save time."""
+    overlapped: bool = False
+    """All tasks are submitted at once: no batch waits for the one before."""
 
 
 AS_RECORDED = Alteration()
@@ -102,6 +104,8 @@ class PoolReplay:
         waited = 0.0
         needs = dict.fromkeys(RESOURCES, 0.0)
         limit = max(8, ENTRIES // max(1, len(self.members) * len(member.batches)))
+        if alteration.overlapped:
+            return self._overlapped(member, alteration, anchor, cores)
         for place, batch in enumerate(member.batches):
             begin = now + batch.think_s
             if place == 0:
@@ -117,6 +121,21 @@ class PoolReplay:
             for name, seconds in outcome.needs.items():
                 needs[name] += batch.repeat * seconds
         return Replayed(now + member.trail_s + close, waited, max(needs, key=lambda name: needs[name]))
+
+    def _overlapped(self, member: Workload, alteration: Alteration, anchor: Anchor, cores: int) -> Replayed:
+        """All batches at once: as long as the slowest of what they need (main thread, pipe, workers, processors)."""
+        anchor = replace(anchor, toll_s=min(anchor.toll_s, MORE_TOLL_S))
+        free = self._slots(member, alteration, anchor)
+        needs = dict.fromkeys(("parent", "workers", "cores"), 0.0)
+        for batch in member.batches:
+            messages = merged([self.cut(member, stream, alteration, anchor, ENTRIES) for stream in batch.streams])
+            carried = float(messages.transfer.sum())
+            needs["parent"] += batch.repeat * (batch.think_s + float(messages.parent.sum()))
+            needs["workers"] += batch.repeat * (float(messages.read.sum() + messages.work.sum()) + carried) / len(free)
+            needs["cores"] += batch.repeat * float(messages.cpu.sum()) / cores
+        binding = max(needs, key=lambda name: needs[name])
+        close = 0.0 if alteration.warm else member.close_s
+        return Replayed(min(free) + needs[binding] + member.trail_s + close, 0.0, binding)
 
     def total(self, anchor: Anchor, cores: int | None = None) -> Replayed:
         """Replay all members as recorded."""

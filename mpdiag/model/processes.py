@@ -41,9 +41,11 @@ def build_processes(trace: Trace, family: Family, workers: Workers, end: Floats)
     seen = np.where(workers.of_segment >= 0, np.append(workers.end, np.nan)[workers.of_segment], end)
     over = np.array([worker.ended != "running" for worker in workers.workers] + [False], bool)
     running = np.isnan(family.finished) & (not complete) & ~over[workers.of_segment]
-    stamps = np.transpose([family.born, family.ready, np.where(running, np.nan, seen), family.cpu, family.launched])
+    stamps = np.transpose(
+        [family.born, family.ready, np.where(running, np.nan, seen), family.cpu, family.launched, family.ready_cpu]
+    )
     processes = []
-    for segment, (born, ready, ended, cpu, launched) in enumerate(stamps.tolist()):
+    for segment, (born, ready, ended, cpu, launched, ready_cpu) in enumerate(stamps.tolist()):
         if family.process[segment] < 0:
             continue
         header = trace.headers[segment]
@@ -66,6 +68,7 @@ def build_processes(trace: Trace, family: Family, workers: Workers, end: Floats)
                 end=ended,
                 exit_code=code,
                 cpu_s=cpu,
+                ready_cpu_s=ready_cpu,
                 launched=launched,
                 method=method,
                 site=site,

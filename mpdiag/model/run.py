@@ -105,6 +105,8 @@ class Process:
     launched: float = NEVER
     method: str = ""
     site: Site | None = None
+    ready_cpu_s: float = NEVER
+    """CPU seconds until it was ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,78 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """One operation of one line of a process on queues, pipes or proxies of one kind and identity; counts are exact.
+
+    ``blocked_s`` is the time in the operation (of ``put``: waiting for room); ``busy_s`` sums over the ``timed`` ones:
+    the feeder's pickling (``put``), the round trips from the sending before (``recv``), the way to the manager.
+    """
+
+    process: int
+    kind: str
+    operation: str
+    object: int
+    site: Site
+    count: int
+    bytes: int
+    blocked_s: float
+    busy_s: float
+    timed: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockUse:
+    """Acquisitions of a lock or semaphore by one line of a process: exact, but for ``held_s`` of the ``timed`` ones."""
+
+    process: int
+    kind: str
+    operation: str
+    object: int
+    site: Site
+    acquired: int
+    contended: int
+    waited_s: float
+    held_s: float
+    timed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a manager's server did for all clients: calls of one method of one type of object."""
+
+    process: int
+    type: str
+    method: str
+    object: int
+    calls: int
+    busy_s: float
+    received: int
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A module that a spawned process imported while it started: seconds in all, and without what it imported."""
+
+    process: int
+    module: str
+    seconds: float
+    own_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One thing that a process did with a block of shared memory: create, attach, close or unlink it."""
+
+    process: int
+    t: float
+    name: str
+    action: str
+    size: int
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
 class Loss:
     """Something that could not be recorded: never silently."""
 
@@ -262,6 +336,16 @@ class Run:
     samples: NDArray[Any] = field(default_factory=lambda: np.empty(0, SAMPLE_DTYPE))
     losses: tuple[Loss, ...] = ()
     overhead: Overhead = Overhead()
+    uses: tuple[Use, ...] = ()
+    locks: tuple[LockUse, ...] = ()
+    served: tuple[Served, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    writes: Mapping[int, float] = field(default_factory=dict)
+    """Process (index) to the seconds that feeders of its queues wrote, and waited for room in the pipe."""
+    imports: tuple[Import, ...] = ()
+    """The longest ones of each process."""
+    mains: Mapping[int, float] = field(default_factory=dict)
+    """Process (index) to when it began to import the program's module, of those that had to."""
 
     @cached_property
     def tasks_by_origin(self) -> Mapping[int, NDArray[Any]]:

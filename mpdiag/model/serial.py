@@ -19,6 +19,7 @@ import numpy as np
 from mpdiag.model.competition import seen_slowdown
 from mpdiag.model.demand import demands
 from mpdiag.model.regions import outside_pools_s, owners, region
+from mpdiag.model.stages import stages, target
 from mpdiag.model.worker_side import worker_weights
 
 if TYPE_CHECKING:
@@ -85,13 +86,27 @@ def serial_estimate(run: Run) -> float | None:
 
 
 def serial_range(run: Run) -> Estimate | None:
-    """``serial_estimate`` with its range."""
+    """``serial_estimate`` with its range; of a program without pools, from what its processes computed."""
     if not len(run.tasks):
-        return None
+        return _of_stages(run)
     outside = outside_pools_s(run)
     totals = [pool_work(run, pool.index).total for pool in run.pools]
     value, low, high = (sum(getattr(total, name) for total in totals) for name in ("value", "low", "high"))
     return Estimate(outside + value, outside + low, outside + high)
+
+
+def _of_stages(run: Run) -> Estimate | None:
+    """Serial code does what the processes computed, and waits for files and such as they did; None without processes.
+
+    What the target neither computed nor waited for in a way that is recorded was mostly waiting for them to end.
+    """
+    every = stages(run)
+    if run.pools or len(every) < 2:  # noqa: PLR2004 - the target and another
+        return None
+    first = target(run)
+    computed = sum(stage.seconds["compute"] for stage in every)
+    unknown = sum(stage.seconds["unaccounted"] for stage in every if stage.process != first)
+    return Estimate(computed + unknown, computed * INFLATION, computed + unknown)
 
 
 def speedup(run: Run) -> Estimate | None:

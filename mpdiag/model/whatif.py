@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mpdiag.model.change import Chunk, KeepPool, QuickStart, Serial, Shed
+from mpdiag.model.change import Chunk, Fewer, KeepPool, Overlap, QuickStart, Reuse, Serial, Shed
 from mpdiag.model.costs import QUANTILES, alike
 from mpdiag.model.messages import Setting
 from mpdiag.model.pool_replay import AS_RECORDED, Alteration
 from mpdiag.model.regions import length, owners, region
+from mpdiag.model.relief import dialogue_s, pipeline_s, reuse_s, spared
 from mpdiag.model.replica import TYPICAL, Replica
 from mpdiag.model.serial import pool_work
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mpdiag.model.change import Change
     from mpdiag.model.run import Run
 
+RELIEF = (1.15, 1.0, 0.75)
+"""What processes outside pools may be spared, as shares of the estimate: it rests on constants, and one bottleneck."""
 FLOOR = 0.05
 """The range is at least this share of the predicted difference, either way."""
 
@@ -87,6 +90,8 @@ class _Replay:
         differences = self._differences(altered, can_lose=any(isinstance(change, Chunk) for change in changes))
         walls = [wall + difference for difference in differences]
         walls = [at + more for at, more in zip(walls, self._serial(serial), strict=True)]
+        relief = self._relief(changes)
+        walls = [at - relief * share for at, share in zip(walls, RELIEF, strict=True)]
         factors = [self._replica(pool).factor for pool in altered]
         return _result(wall, walls, factors, rebound=self._rebound(altered))
 
@@ -109,7 +114,40 @@ class _Replay:
             elif isinstance(change, QuickStart):
                 for pool in change.pools:
                     found[pool] = replace(found.get(pool, AS_RECORDED), startup_s=change.seconds)
-        return found
+            elif isinstance(change, Overlap):
+                for pool in change.pools:
+                    found[pool] = replace(found.get(pool, AS_RECORDED), overlapped=True)
+        return self._eased(found, [change for change in changes if isinstance(change, Fewer)])
+
+    def _eased(self, altered: dict[int, Alteration], changes: list[Fewer]) -> dict[int, Alteration]:
+        """The alterations with what the tasks are spared of calling managers, of queues and of locks."""
+        less = spared(self._run, changes)
+        saved: dict[int, float] = defaultdict(float)
+        for worker in self._run.workers:
+            saved[worker.pool] += less.get(worker.process, 0.0)
+        for pool, seconds in saved.items():
+            if seconds > 0:
+                altered[pool] = self._lighter(altered.get(pool, AS_RECORDED), pool, seconds)
+        return altered
+
+    def _lighter(self, alteration: Alteration, pool: int, seconds: float) -> Alteration:
+        """The alteration with so many seconds less in a pool's tasks."""
+        tasks = self._run.tasks[self._run.tasks["pool"] == pool]
+        demand = float(np.nansum(tasks["weight"] * (tasks["end"] - tasks["begin"])))
+        if demand <= 0:
+            return alteration
+        return replace(alteration, effort=max(0.0, alteration.effort - seconds / demand))
+
+    def _relief(self, changes: tuple[Change, ...]) -> float:
+        """The seconds of wall time that the processes outside pools are spared."""
+        run = self._run
+        fewer = [change for change in changes if isinstance(change, Fewer)]
+        total = sum(reuse_s(run, change) for change in changes if isinstance(change, Reuse))
+        if fewer:
+            working = {worker.process for worker in run.workers}
+            less = {process: spent for process, spent in spared(run, fewer).items() if process not in working}
+            total += pipeline_s(run, less) + dialogue_s(run, fewer)
+        return total
 
     def _pools_sent_to(self, origin: int) -> frozenset[int]:
         """The pools of all origins alike: whoever edits the line changes what goes to every pool made there."""
@@ -164,11 +202,7 @@ class _Replay:
                 continue
             saved = -self._difference(inner, altered, TYPICAL, can_lose=can_lose)
             outer = self._run.workers[worker].pool
-            tasks = self._run.tasks[self._run.tasks["pool"] == outer]
-            demand = float(np.nansum(tasks["weight"] * (tasks["end"] - tasks["begin"])))
-            if demand > 0:
-                before = result.get(outer, AS_RECORDED)
-                result[outer] = replace(before, effort=max(0.0, before.effort - saved / demand))
+            result[outer] = self._lighter(result.get(outer, AS_RECORDED), outer, saved)
         return result
 
     @cached_property

@@ -26,6 +26,11 @@ RUNTIMES = {
     "multiprocessing.spawn": "spawn",
     "multiprocessing.pool": "pool",
     "concurrent.futures.process": "futures",
+    "multiprocessing.connection": "connection",
+    "multiprocessing.queues": "queues",
+    "multiprocessing.managers": "managers",
+    "multiprocessing.synchronize": "synchronize",
+    "multiprocessing.shared_memory": "shared_memory",
 }
 """Module of the program -> module of ``mpdiag.probe.runtimes`` whose ``install(module, session)`` patches it."""
 
@@ -53,6 +58,12 @@ def _apply(runtime: str, module: ModuleType, session: Session) -> None:
         session.fail("install " + runtime, error)
 
 
+def after(finder: Any) -> list[Any]:
+    """The finders behind one of ours: those before it have been asked, and may ask it."""
+    finders: list[Any] = list(sys.meta_path)
+    return finders[finders.index(finder) + 1 :] if finder in finders else []
+
+
 class Finder:
     """Finds nothing itself; sees to it that awaited modules are patched as soon as they have run."""
 
@@ -65,11 +76,9 @@ class Finder:
         """Give the real spec of an awaited module, prepared; None for all others."""
         if fullname not in self._awaited:
             return None
-        for finder in sys.meta_path:
+        for finder in after(self):
             find = getattr(finder, "find_spec", None)
-            if finder is self or find is None:
-                continue
-            spec: ModuleSpec | None = find(fullname, path, target)
+            spec: ModuleSpec | None = None if find is None else find(fullname, path, target)
             if spec is not None:
                 try:
                     self._prepare(spec, fullname)

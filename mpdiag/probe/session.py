@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from mpdiag.probe.importing import Stopwatch
     from mpdiag.probe.patch import Patches
     from mpdiag.probe.recorder import Recorder
+    from mpdiag.probe.uses import Uses
 
 PATIENCE_S = 1.0
 """How long a thread waits for another one that opens the recorder; then what it had to say is lost."""
@@ -53,6 +55,11 @@ class Session:
         self._kept: list[Recorder] = []
         self._lock = _thread.allocate_lock()
         self._opener = 0
+        self.epoch = 0
+        """Of this process: what was noted in another one, before a fork, is another process's."""
+        self._uses: Uses | None = None
+        self.imports: Stopwatch | None = None
+        """Of a spawned process that is starting up."""
         self._unbooked = 0
         """Nanoseconds spent on setting up before there was a recorder to account for them."""
 
@@ -89,6 +96,8 @@ class Session:
         # First of all: a child that is interrupted in here (KeyboardInterrupt, MemoryError) must not write into its
         # parent's file.
         inherited, self._recorder, self.birth = self._recorder, None, None
+        watch, self.imports = self.imports, None
+        self.epoch, self._uses = self.epoch + 1, None
         try:
             if inherited is not None:
                 self._kept.append(inherited)  # its memory map must never go, see wire.segment
@@ -96,6 +105,8 @@ class Session:
             began, self._unbooked = perf_counter_ns(), 0
             self._lock, self._opener = _thread.allocate_lock(), 0  # another thread of the parent may have held it
             loading.forked()
+            if watch is not None:
+                watch.cancel()
             self.faults.clear()
             if inherited is None:
                 self.born("fork")
@@ -142,6 +153,15 @@ class Session:
                     self._opener = 0
                     self._lock.release()
         return self._recorder
+
+    @property
+    def uses(self) -> Uses:
+        """The books of what this process does with queues, pipes, managers and locks."""
+        if self._uses is None:
+            from mpdiag.probe.uses import Uses
+
+            self._uses = Uses(self)
+        return self._uses
 
     def _open(self) -> None:
         if self._recorder is not None or self.birth is None:

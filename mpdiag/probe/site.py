@@ -72,11 +72,19 @@ class Sites:
         back = frame.f_back
         return id(frame.f_code) in self._library and back is not None and (id(back.f_code), back.f_lasti) in self._known
 
+    def is_users(self, frame: FrameType) -> bool:
+        """Whether the code of ``frame`` belongs to the program and not to a library."""
+        root = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        return root not in LIBRARIES and root not in self._standard
+
+    def is_library(self, code: CodeType) -> bool:
+        """Whether this code has been found to be a library's."""
+        return id(code) in self._library
+
     def _resolve(self, frame: FrameType) -> tuple[int, str | None]:
         """The number of a frame's site, or 0 and the public name, if any, of library code; remembers which."""
         code = frame.f_code
-        root = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if root in LIBRARIES or root in self._standard:
+        if not self.is_users(frame):
             name = code.co_name if code.co_name[0] not in "<_" else None
             if len(self._library) >= REMEMBERED:
                 self._library.clear()

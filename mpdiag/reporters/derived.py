@@ -39,8 +39,9 @@ def is_healthy(diagnosis: Diagnosis) -> bool:
     A run that was cut off, a rule that failed, no speed-up or an unknown one leave that open.
     """
     speedup = diagnosis.verdict.speedup_vs_serial
+    worked = diagnosis.run.tasks > 0 or (diagnosis.accounting.worker_seconds > 0 and not diagnosis.pools)
     return (
-        diagnosis.run.tasks > 0
+        worked
         and diagnosis.run.complete
         and not problems(diagnosis)
         and not diagnosis.failed

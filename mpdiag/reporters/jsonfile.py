@@ -13,7 +13,7 @@ from mpdiag.model.accounting import ACTIVITIES
 from mpdiag.reporters.derived import COMPUTE, overhead_share
 
 if TYPE_CHECKING:
-    from mpdiag.diagnosis import Account, Diagnosis, Finding, PoolSummary, RunSummary, Verdict
+    from mpdiag.diagnosis import Account, ChannelSummary, Diagnosis, Finding, PoolSummary, RunSummary, Verdict
     from mpdiag.model.run import Site
     from mpdiag.reporters.style import Style
 
@@ -43,6 +43,7 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
         "failed": [{"rule": failed.rule, "error": failed.error} for failed in diagnosis.failed],
         "losses": [{"what": loss.what, "why": loss.why, "count": loss.count} for loss in diagnosis.losses],
         "overhead": _overhead(diagnosis),
+        "channels": [_channel(channel) for channel in diagnosis.channels],
     }
 
 
@@ -68,6 +69,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "speedup_vs_serial": verdict.speedup_vs_serial,
         "serial_estimate_s": verdict.serial_estimate_s,
         "best_predicted_s": verdict.best_predicted_s,
+        "bottleneck": verdict.bottleneck,
     }
 
 
@@ -98,6 +100,18 @@ def _pool(pool: PoolSummary) -> dict[str, Any]:
         "round_trips": pool.round_trips,
         "compute_s": pool.compute_s,
         "wall_s": pool.wall_s,
+    }
+
+
+def _channel(channel: ChannelSummary) -> dict[str, Any]:
+    return {
+        "kind": channel.kind,
+        "operation": channel.operation,
+        "site": _site(channel.site),
+        "processes": channel.processes,
+        "count": channel.count,
+        "bytes": channel.bytes,
+        "waited_s": channel.waited_s,
     }
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from mpdiag.reporters.derived import is_healthy
 from mpdiag.reporters.pen import Pen
-from mpdiag.reporters.sections import activities, findings, healthy, notes, pools, verdict, whatif
+from mpdiag.reporters.sections import activities, channels, findings, healthy, notes, pools, verdict, whatif
 
 if TYPE_CHECKING:
     from mpdiag.diagnosis import Diagnosis
     from mpdiag.reporters.style import Style
 
-PAGE = (verdict.lines, activities.lines, pools.lines, findings.lines, whatif.lines, notes.lines)
+PAGE = (verdict.lines, activities.lines, pools.lines, channels.lines, findings.lines, whatif.lines, notes.lines)
 HEALTHY = (healthy.lines, notes.lost)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
+from statistics import median
 from typing import TYPE_CHECKING
 
 from mpdiag.diagnosis import Evidence, Finding, Fix, Rule
@@ -99,6 +100,7 @@ def _finding(run: Run, pools: Sequence[Pool]) -> Finding:
             Evidence("workers in each", pool.workers, "count"),
             Evidence("start method", pool.method, "text"),
             Evidence("starting and stopping, of a pool", overhead / count, "s"),
+            *_starting(run, pools),
             Evidence("working, of a pool", (lifetime - overhead) / count, "s"),
             Evidence("tasks, of a pool", sum(pool.tasks for pool in pools) / count, "count"),
         ),
@@ -114,6 +116,18 @@ def _finding(run: Run, pools: Sequence[Pool]) -> Finding:
         explains=("slow-startup", "not-worth-it"),
         about=about_pools(run, pools),
     )
+
+
+def _starting(run: Run, pools: Sequence[Pool]) -> Iterator[Evidence]:
+    """What the start of a worker consists of, as medians."""
+    indices = {pool.index for pool in pools}
+    workers = [worker for worker in run.workers if worker.pool in indices]
+    launching = [worker.ready - worker.launched for worker in workers if isfinite(worker.ready - worker.launched)]
+    initialising = [worker.first - worker.ready for worker in workers if isfinite(worker.first - worker.ready)]
+    if launching:
+        yield Evidence("launching a worker, until it is ready", median(launching), "s")
+    if initialising:
+        yield Evidence("its initialiser, until the first task", median(initialising), "s")
 
 
 def _snippet(run: Run, pools: Sequence[Pool]) -> str:

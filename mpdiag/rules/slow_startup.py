@@ -18,7 +18,7 @@ from mpdiag.wording import calls, numbers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mpdiag.model.run import Pool, Run
+    from mpdiag.model.run import Pool, Run, Worker
 
 SLOW_INITIALISER_S = 0.1
 """An initialiser that takes longer makes or loads something; seeding or keeping arguments takes milliseconds."""
@@ -29,6 +29,10 @@ WORTH_SAYING = 0.05
 """Starting takes at least this share of the workers' time: less can hardly save 3 % of a run."""
 BARE_S: Mapping[str, float] = {"fork": 0.003, "forkserver": 0.014, "spawn": 0.04}
 """Launch to first task of a worker that imports next to nothing: a program of ten lines, CPython 3.10 to 3.13."""
+HEAVY_S = 0.01
+"""An import from which it is worth naming: numpy takes 40 to 160 ms, most modules of the standard library 1 to 5 ms."""
+NAMED = 3
+"""Packages named, the longest ones."""
 OTHERWISE_S = 0.04
 """The same for a start method that this list does not know: the dearest known."""
 
@@ -131,10 +135,11 @@ def _finding(run: Run, pools: Sequence[Pool], start: _Start) -> Finding:
             Evidence("usable processors", run.meta.cpus_usable, "count"),
             Evidence("start method", pool.method, "text"),
             Evidence("launch, imports and arguments", start.imports, "s"),
+            *_breakdown(run, pools),
             Evidence(f"initialiser {pool.initializer}".rstrip(), start.initialiser, "s"),
             Evidence("starting, of the workers' time", _share(run, pools), "share"),
         ),
-        fix=_initialiser_fix(pool, start) if by_initialiser else _imports_fix(pool),
+        fix=_initialiser_fix(pool, start) if by_initialiser else _imports_fix(run, pools),
         change=QuickStart(tuple(pool.index for pool in pools), remaining),
         confidence="medium",
         explains=("not-worth-it",),
@@ -163,7 +168,39 @@ def _initialiser_fix(pool: Pool, start: _Start) -> Fix:
     )
 
 
-def _imports_fix(pool: Pool) -> Fix:
+def _breakdown(run: Run, pools: Sequence[Pool]) -> Iterator[Evidence]:
+    """What a typical spawned worker's launch consists of: interpreter, the program's module, its longest imports."""
+    workers = [worker for worker in _workers(run, pools) if worker.process in run.mains]
+    began = [(w.launched, run.mains[w.process], w.ready) for w in workers]
+    known = [stamps for stamps in began if np.isfinite(stamps).all()]
+    if known:
+        yield Evidence("of it, until the program is imported", median(at - launched for launched, at, _ in known), "s")
+        yield Evidence("importing the program, and unpickling", median(ready - at for _, at, ready in known), "s")
+    for name, seconds in heaviest(run, pools):
+        yield Evidence(f"import {name}", seconds, "s")
+
+
+def _workers(run: Run, pools: Sequence[Pool]) -> list[Worker]:
+    indices = {pool.index for pool in pools}
+    return [worker for worker in run.workers if worker.pool in indices]
+
+
+def heaviest(run: Run, pools: Sequence[Pool]) -> list[tuple[str, float]]:
+    """The packages that these pools' workers took longest to import, and how long (s, median), the longest first."""
+    processes = {worker.process for worker in _workers(run, pools)}
+    spent: dict[str, dict[int, float]] = {}
+    for one in run.imports:
+        if one.process in processes and one.seconds >= HEAVY_S:
+            by_process = spent.setdefault(one.module.partition(".")[0], {})
+            # A package contains what its modules take.
+            by_process[one.process] = max(one.seconds, by_process.get(one.process, 0.0))
+    typical = [(name, median(seconds.values())) for name, seconds in spent.items()]
+    return sorted(typical, key=lambda pair: -pair[1])[:NAMED]
+
+
+def _imports_fix(run: Run, pools: Sequence[Pool]) -> Fix:
+    pool = pools[0]
+    heavy = ", ".join(f'"{name}"' for name, _ in heaviest(run, pools) if name.isidentifier()) or "..."
     if pool.method == "fork":
         return Fix(
             "start the pool early, before the parent is large",
@@ -174,7 +211,7 @@ def _imports_fix(pool: Pool) -> Fix:
         "import multiprocessing",
         "",
         'context = multiprocessing.get_context("forkserver")',
-        calls.beside("context.set_forkserver_preload([...])", "names of the modules, imported once for all workers"),
+        calls.beside(f"context.set_forkserver_preload([{heavy}])", "imported once for all workers"),
         *(
             ("with context.Pool(...) as pool:",)
             if pool.kind == "Pool"

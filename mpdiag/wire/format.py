@@ -67,8 +67,8 @@ KINDS = (
     (3, "start", (("t", "t"), ("identity", "u4"), ("site", "site"), ("method", "text"), ("name", "text")),
      "parent: a multiprocessing.Process is about to be launched"),
     (4, "ready", (("t", "t"), ("identity", "u4"), ("role", "u4"), ("name", "text"), ("method", "text"),
-                  ("channel", "u8"), ("logical_ppid", "u4")),
-     "child: interpreter, imports and unpickling are done, BaseProcess._bootstrap begins"),
+                  ("channel", "u8"), ("logical_ppid", "u4"), ("cpu", "u8")),
+     "child: interpreter, imports and unpickling are done, BaseProcess._bootstrap begins; CPU time until then (ns)"),
     (5, "first", (("t", "t"), ("cpu", "u8")),
      "worker: the initialiser is done, the first task is asked for; CPU time of the process so far (ns)"),
     (6, "finish", (("t", "t"), ("code", "i8"), ("cpu", "u8")),
@@ -118,6 +118,28 @@ KINDS = (
      "supervisor: a process seen from outside; CPU and run-queue wait so far (ns), resident bytes, context switches"),
     (21, "exit", (("t", "t"), ("pid", "u4"), ("status", "u4"), ("cpu", "u8"), ("maxrss", "u8")),
      "supervisor: the target ended with this wait status; CPU of the whole tree (ns), peak resident bytes"),
+    (22, "use", (("count", "u8"), ("bytes", "u8"), ("blocked", "u8"), ("busy", "u8"), ("timed", "u8"),
+                 ("object", "u8"), ("site", "site"), ("operation", "text"), ("type", "text")),
+     "live: all operations (put, get, send, recv, a proxy's method) of one site on one queue, pipe or manager (exact);"
+     " blocked is the time in them (of put: waiting for room) and busy that of the feeder's pickling and writing (of a"
+     " proxy: until the request was out), both in ns, the latter summed over timed operations"),
+    (23, "lock", (("acquired", "u8"), ("contended", "u8"), ("waited", "u8"), ("held", "u8"), ("timed", "u8"),
+                  ("object", "u8"), ("site", "site"), ("operation", "text"), ("type", "text")),
+     "live: all acquisitions of one site of one lock or semaphore (exact); those that had to wait and for how long (ns,"
+     " exact), and for how long the timed ones held it (ns)"),
+    (24, "event", (("t", "t"), ("sequence", "u8"), ("bytes", "u8"), ("object", "u8"), ("blocked", "ns"),
+                   ("busy", "ns"), ("site", "site"), ("operation", "text"), ("type", "text")),
+     "one timed operation of a use or a lock, which ended at t: its number in that use, what it waited, was busy (of a"
+     " lock: held it)"),
+    (25, "served", (("calls", "u8"), ("busy", "u8"), ("received", "u8"), ("sent", "u8"), ("object", "u8"),
+                    ("method", "text"), ("type", "text")),
+     "live, manager: all calls of one method of objects of one type (exact), the time that they took in the server"
+     " (ns), and the bytes that went in and out"),
+    (26, "memory", (("t", "t"), ("size", "u8"), ("name", "text"), ("action", "text"), ("site", "site")),
+     "a shared memory block of size bytes was created, attached, closed or unlinked"),
+    (27, "stage", (("t", "t"), ("spent", "u8"), ("own", "u8"), ("name", "text"), ("sort", "text")),
+     "child: a part of its start-up (sort stage: main, unpickle; sort module: an import) began at t and took so long in"
+     " all, and without what it imported in turn (ns)"),
 )
 # fmt: on
 """Every kind of record.

@@ -7,6 +7,7 @@ names may hold anything: what is no identifier is replaced by a plain word.
 
 from __future__ import annotations
 
+import ast
 from keyword import iskeyword
 from textwrap import indent
 from typing import TYPE_CHECKING
@@ -29,6 +30,12 @@ def identifier(name: str, otherwise: str) -> str:
     last = name.rpartition(":")[2].rpartition(".")[2]
     usable = last.isidentifier() and last.isascii() and not iskeyword(last) and len(last) <= LONGEST
     return last if usable else otherwise
+
+
+def text_of(node: ast.expr) -> str:
+    """Give an expression's text, ``...`` where it is long."""
+    text = ast.unparse(node)
+    return text if len(text) <= LONGEST and "\n" not in text else "..."
 
 
 def constant(name: str, taken: frozenset[str] = frozenset()) -> tuple[str, str]:

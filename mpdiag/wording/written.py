@@ -26,6 +26,9 @@ LARGEST = 1 << 17
 not survive expressions of much more than 64,000 links (measured), of two characters at least."""
 LONGEST = 300
 """Characters of a statement that is shown: a snippet is to be read at a glance."""
+LONGEST_NAME = 40
+"""Characters of an object's text in a snippet."""
+SUBSCRIPTING = frozenset({"__getitem__", "__setitem__", "__delitem__"})
 COMPOUND = (ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.While, ast.If)
 SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -92,6 +95,36 @@ def call_at(site: Site, name: str) -> Written | None:
         return None if module is None else _found(module, site, name)
     except RecursionError:  # a statement of a thousand terms
         return None
+
+
+def object_at(site: Site, names_of: frozenset[str]) -> str | None:
+    """The name, dotted perhaps, of the object that a line uses: the one receiver of its methods of these names.
+
+    What the line subscripts counts where ``__getitem__`` or another such method is among them. None where the line has
+    no such object, or several, or one with a long name or none.
+    """
+    module = _module(site.file)
+    if module is None:
+        return None
+    texts = set()
+    for node in ast.walk(module):
+        if getattr(node, "lineno", 0) != site.line:
+            continue
+        if isinstance(node, ast.Attribute) and node.attr in names_of:
+            texts.add(_dotted(node.value))
+        elif isinstance(node, ast.Subscript) and names_of & SUBSCRIPTING:
+            texts |= {_dotted(node.value)} - {""}  # of a part of what another subscript gave, that one tells
+    text = texts.pop() if len(texts) == 1 else ""
+    return text if 0 < len(text) <= LONGEST_NAME else None
+
+
+def _dotted(expression: ast.expr) -> str:
+    """The text of a name or of an attribute of one; empty for anything else."""
+    parts = []
+    while isinstance(expression, ast.Attribute):
+        parts.append(expression.attr)
+        expression = expression.value
+    return ".".join((expression.id, *reversed(parts))) if isinstance(expression, ast.Name) else ""
 
 
 def _found(module: ast.Module, site: Site, name: str) -> Written | None:

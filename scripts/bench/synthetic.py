@@ -97,7 +97,7 @@ def write_worker(directory: Path, number: int, tasks: int, shift: int) -> None:
     begin = BEGIN + 52_000_000 + number * 1_000_000
     writer = create(directory, PARENT + 1 + number, "fork", begin)
     name, method = writer.text(f"ForkPoolWorker-{number + 1}"), writer.text("fork")
-    writer.put("ready", begin + 1_000_000, number + 1, 1, name, method, CHANNEL, PARENT)
+    writer.put("ready", begin + 1_000_000, number + 1, 1, name, method, CHANNEL, PARENT, 0)
     writer.put("first", begin + 2_000_000, 1_000_000)
     own = range(number, tasks, WORKERS)
     writer.live("worked", len(own), len(own) * BYTES, len(own), len(own) * RESULT, CHANNEL)

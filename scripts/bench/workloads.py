@@ -10,6 +10,10 @@ import multiprocessing
 import resource
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WORKERS = 2
 CONTEXT = multiprocessing.get_context("fork")
@@ -67,6 +71,75 @@ def pool_churn(size: float) -> None:
             pool.map(turn, [6_000] * 48)
 
 
+def fill(words: Any, count: int) -> None:  # noqa: ANN401 - a manager's dict
+    """Count in a shared dict, one call at a time."""
+    for number in range(count):
+        words[number & 63] = number
+
+
+def manager_calls(size: float) -> None:
+    """Call a manager's dict from two processes."""
+    with CONTEXT.Manager() as manager:
+        words = manager.dict()
+        together(fill, words, int(26_000 * size))
+
+
+def consume(numbers: Any, count: int) -> None:  # noqa: ANN401 - a queue
+    """Take small items from a queue."""
+    for _ in range(count):
+        numbers.get()
+
+
+def queue_pipeline(size: float) -> None:
+    """Put small items, and take them in another process."""
+    numbers: Any = CONTEXT.Queue(1000)
+    count = int(400_000 * size)
+    process = CONTEXT.Process(target=consume, args=(numbers, count))
+    process.start()
+    for number in range(count):
+        numbers.put(number)
+    process.join()
+
+
+def echo(pipe: Any) -> None:  # noqa: ANN401 - a connection
+    """Send back what comes, up to None."""
+    while (said := pipe.recv()) is not None:
+        pipe.send(said)
+
+
+def pipe_ping_pong(size: float) -> None:
+    """Ask and answer over a duplex pipe."""
+    here, there = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=echo, args=(there,))
+    process.start()
+    for number in range(int(40_000 * size)):
+        here.send(number)
+        here.recv()
+    here.send(None)
+    process.join()
+
+
+def add(total: Any, count: int) -> None:  # noqa: ANN401 - a shared Value
+    """Add to a shared number under its lock."""
+    for _ in range(count):
+        with total.get_lock():
+            total.value += 1
+
+
+def locked_counter(size: float) -> None:
+    """Add to one number in two processes."""
+    together(add, CONTEXT.Value("q", 0), int(1_000_000 * size))
+
+
+def together(target: Callable[..., None], shared: Any, count: int) -> None:  # noqa: ANN401 - what they share
+    """Run ``target`` in two processes."""
+    processes = [CONTEXT.Process(target=target, args=(shared, count)) for _ in range(WORKERS)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+
 if __name__ == "__main__":
     programs = {
         "chatty-pool": chatty_pool,
@@ -74,6 +147,10 @@ if __name__ == "__main__":
         "big-arguments": big_arguments,
         "compute-heavy": compute_heavy,
         "pool-churn": pool_churn,
+        "manager-calls": manager_calls,
+        "queue-pipeline": queue_pipeline,
+        "pipe-ping-pong": pipe_ping_pong,
+        "locked-counter": locked_counter,
     }
     programs[sys.argv[1]](float(sys.argv[2]))
     print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)

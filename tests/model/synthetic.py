@@ -98,9 +98,7 @@ def simulate(
     origins: list[Origin] = []
     workers: list[Worker] = []
     parts: list[Part] = []
-    processes = [
-        Process(1000, 1, "root", "root", "program", "MainProcess", "program.py", "3.12.1", 0.0, 0.02, exit_code=0)
-    ]
+    processes = [Process(1000, 1, "root", "root", "program", "MainProcess", "program.py", "3.12.1", 0.0, exit_code=0)]
     tasks: list[NDArray[np.void]] = []
     for plan in plans:
         for _ in range(plan.count):

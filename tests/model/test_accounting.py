@@ -11,6 +11,7 @@ from mpdiag.model.accounting import ACTIVITIES, account
 from mpdiag.model.run import Meta, Run
 from mpdiag.model.worker_side import split_wait
 from tests.model.synthetic import PoolPlan, simulate
+from tests.model.talking import clients, contenders, pipeline
 
 
 @st.composite
@@ -134,3 +135,46 @@ def test_sums_beyond_the_known_time_are_scaled_down():
     ledger = account(replace(run, tasks=tasks))
     assert ledger.seconds["unaccounted"] == 0
     assert ledger.worker_seconds == pytest.approx(lifetimes(run))
+
+
+def waiting_in_tasks(run, lock_s=0.0, manager_s=0.0):
+    """The run with every worker waiting so long in its tasks."""
+    use, lock = clients().uses[1], contenders().locks[0]
+    uses = tuple(replace(use, process=worker.process, blocked_s=manager_s) for worker in run.workers)
+    locks = tuple(replace(lock, process=worker.process, waited_s=lock_s) for worker in run.workers)
+    return replace(run, uses=uses, locks=locks)
+
+
+def test_waiting_in_tasks_is_taken_out_of_their_computing():
+    run = simulate(PoolPlan(items=400, workers=2, compute_s=1e-3))
+    before, after = account(run), account(waiting_in_tasks(run, 0.05, 0.02))
+    assert after.seconds["wait_lock"] == pytest.approx(0.1)
+    assert after.seconds["manager"] == pytest.approx(0.04)
+    assert after.seconds["compute"] == pytest.approx(before.seconds["compute"] - 0.14)
+    assert after.worker_seconds == pytest.approx(before.worker_seconds)
+    assert after.pools[0].seconds == pytest.approx(after.seconds)
+
+
+@given(plans(), st.floats(0, 1e3), st.floats(0, 1e3))
+@settings(max_examples=25)
+def test_ledger_closes_however_long_threads_waited_at_once(plan, lock_s, manager_s):
+    run = simulate(plan)
+    ledger = account(waiting_in_tasks(run, lock_s, manager_s))
+    assert ledger.worker_seconds == pytest.approx(lifetimes(run), rel=1e-9, abs=1e-12)
+    assert all(seconds >= 0 for seconds in ledger.seconds.values())
+    computed = account(run).seconds["compute"]
+    waited = ledger.seconds["wait_lock"] + ledger.seconds["manager"]
+    assert waited + ledger.seconds["compute"] == pytest.approx(computed, abs=1e-9)
+
+
+def test_processes_beside_a_pool_are_in_the_ledger_of_the_run_alone():
+    # GIVEN a pool, and a pipeline of the program's own processes beside it
+    pooled, piped = simulate(PoolPlan(items=400)), pipeline()
+    shift = len(pooled.processes)
+    uses = tuple(replace(use, process=use.process + shift) for use in piped.uses if use.process)
+    child = replace(piped.processes[1], end=0.3)
+    run = replace(pooled, processes=(*pooled.processes, child), uses=tuple(replace(u, process=shift) for u in uses))
+    ledger = account(run)
+    assert ledger.pools[0].seconds == account(pooled).pools[0].seconds
+    assert ledger.worker_seconds == pytest.approx(lifetimes(run) + min(0.3, run.meta.wall_s) - 0.05)
+    assert ledger.seconds["pickle"] > ledger.pools[0].seconds["pickle"]

@@ -9,6 +9,7 @@ from mpdiag.model.accounting import account
 from mpdiag.model.demand import demands, useful_share
 from mpdiag.model.run import SAMPLE_DTYPE
 from tests.model.synthetic import PoolPlan, simulate
+from tests.model.talking import child
 
 
 def sampled(run, runqueue_s, late=0.0):
@@ -68,3 +69,10 @@ def test_one_preempted_task_that_stands_for_many_is_not_all_of_them():
 
     inside = account(run).seconds["compute"]
     assert useful_share(run) * inside == pytest.approx(1600 * 1e-4, rel=0.1)
+
+
+def test_processes_beside_a_pool_do_not_make_its_tasks_wait():
+    run = simulate(PoolPlan(items=400))
+    wall = run.meta.wall_s
+    beside = tuple(child(500 + number, wall, wall) for number in range(4))
+    assert useful_share(replace(run, processes=(*run.processes, *beside))) == pytest.approx(useful_share(run))

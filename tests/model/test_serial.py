@@ -9,6 +9,7 @@ from mpdiag.model.demand import demands
 from mpdiag.model.run import SAMPLE_DTYPE, Meta, Run
 from mpdiag.model.serial import pool_work, serial_estimate, serial_range, speedup
 from tests.model.synthetic import HERE, PoolPlan, simulate
+from tests.model.talking import child, churn, contenders, pipeline, run_of, target
 
 
 def sampled(run, runqueue_s):
@@ -124,3 +125,39 @@ def test_demands_of_tasks_without_a_worker_are_unknown():
     cpu, blocked = demands(replace(run, tasks=tasks))
     assert np.flatnonzero(np.isnan(cpu)).tolist() == [3, 4]
     assert np.flatnonzero(np.isnan(blocked)).tolist() == [3, 4]
+
+
+def test_processes_without_a_pool_are_serial_work_by_what_they_computed():
+    # GIVEN two processes that compute for 0.7 s each and wait for each other as long; the target takes 0.05 s
+    estimate = serial_range(contenders(compute_s=0.7, waited_s=0.65))
+    assert estimate.value == pytest.approx(1.45)
+    assert estimate.low == pytest.approx(0.9 * 1.45)
+    assert estimate.high == pytest.approx(1.45)
+
+
+def test_messages_are_no_serial_work():
+    few, many = (pipeline(100_000, feed_s=feed_s) for feed_s in (1e-6, 50e-6))
+    assert serial_range(many).value <= serial_range(few).value
+    assert speedup(many).value < 0.2 * speedup(few).value
+
+
+def test_what_processes_slept_serial_code_sleeps_too():
+    sleepers = [child(number, 1.05, 0.1) for number in range(1, 5)]
+    estimate = serial_range(run_of(1.1, (target(0.05), *sleepers)))
+    assert estimate.value == pytest.approx(4 * 0.999 + 0.05)
+    assert estimate.low == pytest.approx(0.9 * 0.45)
+
+
+def test_target_that_waited_for_the_others_is_no_work():
+    assert serial_estimate(churn(10, life_s=1.0, gap_s=0.0)) == pytest.approx(10 * 0.998 + 0.05)
+
+
+@pytest.mark.parametrize("run", [run_of(1.0, (target(),)), run_of(1.0, (child(1, 0.9, 0.1),))])
+def test_one_process_alone_gives_no_estimate(run):
+    assert serial_range(run) is None
+    assert speedup(run) is None
+
+
+def test_pools_without_a_task_leave_the_processes_unjudged():
+    run = replace(contenders(), pools=simulate(PoolPlan(items=0)).pools)
+    assert serial_range(run) is None

@@ -1,12 +1,9 @@
-"""Five diagnoses as reports meet them, made by hand: what is said in them is plausible and adds up."""
+"""Six diagnoses as reports meet them, made by hand: what is said in them is plausible and adds up."""
 
 from __future__ import annotations
 
-import math
-
 from mpdiag.diagnosis import (
     Account,
-    Activity,
     Diagnosis,
     Evidence,
     Failed,
@@ -21,14 +18,7 @@ from mpdiag.diagnosis import (
 )
 from mpdiag.model.change import Chunk, KeepPool, Shed
 from mpdiag.model.run import Loss, Overhead, Site
-
-
-def account(worker_seconds: float, outside_pools_s: float, **seconds: float) -> Account:
-    """Close the account: what the named activities leave is unaccounted."""
-    seconds["unaccounted"] = worker_seconds - math.fsum(seconds.values())
-    activities = tuple(Activity(name, spent, spent / worker_seconds) for name, spent in seconds.items())
-    return Account(worker_seconds, activities, outside_pools_s)
-
+from tests.reporters.pipelines import PIPELINE, account
 
 HEALTHY = Diagnosis(
     run=RunSummary(
@@ -393,4 +383,11 @@ EMPTY = Diagnosis(
     overhead=Overhead(seconds=0.0006, counted=0, timed=0, trace_bytes=4_096),
 )
 
-SAMPLES = {"healthy": HEALTHY, "chatty": CHATTY, "big_argument": BIG_ARGUMENT, "cut_off": CUT_OFF, "empty": EMPTY}
+SAMPLES = {
+    "healthy": HEALTHY,
+    "chatty": CHATTY,
+    "big_argument": BIG_ARGUMENT,
+    "cut_off": CUT_OFF,
+    "empty": EMPTY,
+    "pipeline": PIPELINE,
+}

@@ -16,6 +16,7 @@ from mpdiag.diagnosis import Account, Evidence
 from mpdiag.reporters import jsonfile
 from mpdiag.reporters.style import Style
 from tests.reporters.hostile import NAMES, poisoned
+from tests.reporters.pipelines import PIPELINE
 from tests.reporters.samples import BIG_ARGUMENT, CHATTY, EMPTY, SAMPLES
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def test_shape_is_the_published_one_in_its_order():
         "failed",
         "losses",
         "overhead",
+        "channels",
     ]
     assert document["schema"] == "mpdiag/1"
     assert list(document["accounting"]["shares"]) == [
@@ -112,6 +114,8 @@ def test_shape_is_the_published_one_in_its_order():
         "transfer",
         "wait_task",
         "wait_lock",
+        "wait_receive",
+        "wait_send",
         "startup",
         "manager",
         "idle",
@@ -128,6 +132,51 @@ def test_shape_is_the_published_one_in_its_order():
         "savings",
     ]
     assert {"seconds", "share"} <= set(document["overhead"])
+    assert list(document["verdict"])[-1] == "bottleneck"
+    channel = parsed(PIPELINE)["channels"][0]
+    assert list(channel) == ["kind", "operation", "site", "processes", "count", "bytes", "waited_s"]
+
+
+def test_channels_are_all_there_and_as_they_were_measured():
+    document = parsed(PIPELINE)
+    assert len(document["channels"]) == len(PIPELINE.channels)
+    assert document["channels"][1] == {
+        "kind": "AutoProxy[Ledger]",
+        "operation": "__setitem__",
+        "site": {"file": "/home/ann/trading/totals.py", "line": 113, "function": "Totals.count"},
+        "processes": 2,
+        "count": 12_004,
+        "bytes": 1_104_000,
+        "waited_s": 0.87,
+    }
+    assert document["verdict"]["bottleneck"].startswith("the main process works 97 %")
+    assert parsed(CHATTY)["verdict"]["bottleneck"] is None
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda document: document["channels"][0].update(extra=1),
+        lambda document: document["channels"][0].pop("waited_s"),
+        lambda document: document["channels"][0].update(count=-1),
+        lambda document: document["channels"][0].update(bytes=1.5),
+        lambda document: document["channels"][0].update(kind=None),
+        lambda document: document.pop("channels"),
+        lambda document: document["verdict"].update(bottleneck=3),
+        lambda document: document["accounting"]["shares"].pop("wait_send"),
+    ],
+)
+def test_schema_refuses_what_are_no_channels(spoil):
+    document = parsed(PIPELINE)
+    spoil(document)
+    assert not VALIDATOR.is_valid(document)
+
+
+@pytest.mark.parametrize("hostile", NAMES)
+def test_hostile_channels_keep_to_the_schema(hostile):
+    document = parsed(poisoned(PIPELINE, NAMES[hostile]))
+    VALIDATOR.validate(document)
+    assert document["channels"][0]["kind"] == document["verdict"]["bottleneck"] == NAMES[hostile]
 
 
 def test_document_is_the_diagnosis():

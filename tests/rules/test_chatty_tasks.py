@@ -8,9 +8,9 @@ from mpdiag.model.change import Chunk
 from mpdiag.model.chunking import recommended_chunksize
 from mpdiag.rules.chatty_tasks import FEWEST_TASKS, ChattyTasks
 from tests.model.synthetic import PoolPlan, simulate
-from tests.rules.problems import PROBLEMS
+from tests.rules.problems import PLANS
 
-PLAN = PROBLEMS["chatty-tasks"]
+PLAN = PLANS["chatty-tasks"]
 
 
 def found(*plans: PoolPlan):

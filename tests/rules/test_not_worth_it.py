@@ -10,9 +10,9 @@ from mpdiag.model.change import Serial
 from mpdiag.model.run import Site
 from mpdiag.rules.not_worth_it import NotWorthIt
 from tests.model.synthetic import PoolPlan, simulate
-from tests.rules.problems import PROBLEMS
+from tests.rules.problems import PLANS
 
-PLAN = PROBLEMS["not-worth-it"]
+PLAN = PLANS["not-worth-it"]
 
 
 def found(*plans: PoolPlan, cpus: int = 2):

@@ -8,12 +8,12 @@ import pytest
 from mpdiag.model.change import KeepPool
 from mpdiag.rules.pool_churn import PoolChurn
 from tests.model.synthetic import PoolPlan, simulate
-from tests.rules.problems import PROBLEMS
+from tests.rules.problems import PLANS
 
 if TYPE_CHECKING:
     from mpdiag.model.run import Run
 
-PLAN = PROBLEMS["pool-churn"]
+PLAN = PLANS["pool-churn"]
 
 
 def found(run: Run):

@@ -9,9 +9,9 @@ from mpdiag.model.change import QuickStart
 from mpdiag.model.run import NEVER
 from mpdiag.rules.slow_startup import BARE_S, SlowStartup
 from tests.model.synthetic import PoolPlan, simulate
-from tests.rules.problems import PROBLEMS
+from tests.rules.problems import PLANS
 
-PLAN = PROBLEMS["slow-startup"]
+PLAN = PLANS["slow-startup"]
 
 
 def starting(plan: PoolPlan, imports: float, initialiser: float):

@@ -40,7 +40,7 @@ segment cause=fork pid=101 ppid=100 uid=6500000000000000 parent_uid=000000000000
   text id=11 part=0 size=4 data="fork"
   start t=+0.250000000 identity=1 site="slow.py:12 (main)"#10 method=fork#11 name=-
   skip 2
-  ready t=never identity=1 role=worker name=(unknown)#7 method=fork#11 channel=0 logical_ppid=7
+  ready t=never identity=1 role=worker name=(unknown)#7 method=fork#11 channel=0 logical_ppid=7 cpu=0
   work t=-0.000000001 read=12.3us load=0ns run=1.5s dump=nan write=inf cpu=-0ns job=3 index=0 bytes=0 result=0
  flags=failed|0x80 weight=3
   unknown data="\x01" kind=999

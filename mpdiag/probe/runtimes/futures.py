@@ -14,6 +14,7 @@ from mpdiag.probe import feeding, function, working
 from mpdiag.probe.collecting import Collector, receiver
 from mpdiag.probe.ledger import Ledger
 from mpdiag.probe.patch import genuine
+from mpdiag.probe.runtimes import queues
 from mpdiag.wire.format import FLAGS
 
 TYPE_CHECKING = False
@@ -48,8 +49,8 @@ class Executors:
         replace(manager, "run", self._run)
         replace(manager, "join_executor_internals", self._ending)
         replace(manager, "process_result_item", self._process_result_item)
-        queues: Any = sys.modules["multiprocessing.queues"]
-        replace(queues.Queue, "_feed", self._feed)
+        library: Any = sys.modules["multiprocessing.queues"]
+        replace(library.Queue, "_feed", self._feed)
 
     def _forget(self) -> None:
         """Forget what a forked child has inherited, once it makes a pool: at the fork, freeing would be dear."""
@@ -59,6 +60,8 @@ class Executors:
 
     def _overlay(self, process: Any) -> None:
         incoming, outgoing = process._args[:2]
+        for queue in (incoming, outgoing):
+            queues.plain(queue)
         working.overlay(self.session, incoming, outgoing, working.EXECUTOR)
 
     def _queue_init(self, original: Callable[..., None]) -> Callable[..., None]:

@@ -12,6 +12,7 @@ from time import perf_counter_ns
 
 from mpdiag.probe import collecting, dispatching, function, working
 from mpdiag.probe.ledger import Ledger
+from mpdiag.probe.runtimes import queues
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Pools:
 
     def _overlay(self, process: Any) -> None:
         incoming, outgoing = process._args[:2]
+        for queue in (incoming, outgoing):
+            queues.plain(queue)
         working.overlay(self.session, incoming, outgoing, working.POOL)
 
     def _cache_init(self, original: Callable[..., None]) -> Callable[..., None]:

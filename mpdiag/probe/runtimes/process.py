@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from time import perf_counter_ns, process_time_ns
 
+from mpdiag.probe.function import METHOD
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
 
     from mpdiag.probe.session import Session
 
-WORKER = 1
-"""Index of "worker" in ``wire.format.ROLES``."""
+PROGRAM, WORKER, MANAGER = 0, 1, 4
+"""Indices in ``wire.format.ROLES``."""
 
 
 def install(module: ModuleType, session: Session) -> None:
@@ -46,17 +48,25 @@ def _ready(process: Any, session: Session) -> None:
     if recorder is None:
         return
     began = perf_counter_ns()
-    overlay = next((overlay for target, overlay in session.targets if process._target is target), None)
+    target = process._target
+    if type(target) is METHOD:  # a manager's, bound to its class
+        target = target.__func__
+    overlay = next((overlay for known, overlay in session.targets if target is known), None)
+    role = PROGRAM if overlay is None else MANAGER if target.__name__ == "_run_server" else WORKER
     recorder.put(
         "ready",
         now,
         process._identity[-1] if process._identity else 0,
-        WORKER if overlay is not None else 0,
+        role,
         recorder.text(process.name),
         recorder.text(process._start_method or ""),
         _channel(process._args[0]) if overlay is not None else 0,
         process._parent_pid or 0,
+        process_time_ns(),
     )
+    watch, session.imports = session.imports, None
+    if watch is not None:
+        watch.stop(recorder, now)
     if overlay is not None:
         overlay(process)
     session.book(began)

@@ -6,6 +6,8 @@ without mpdiag: it reduces to built-ins only, and does nothing where the probe r
 
 from __future__ import annotations
 
+from mpdiag.probe.importing import Mains
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,3 +57,5 @@ def install(module: ModuleType, session: Session) -> None:
         return get_preparation_data
 
     session.patches.replace(module, "get_preparation_data", make)
+    known: Any = module
+    known.old_main_modules = Mains(session, known.old_main_modules)

@@ -23,6 +23,8 @@ PLAIN_WORDS = MappingProxyType(
         "transfer": "moving messages",
         "wait_task": "waiting for a task",
         "wait_lock": "waiting for a lock",
+        "wait_receive": "waiting to receive",
+        "wait_send": "waiting to send",
         "wait_core": "waiting for a CPU",
         "startup": "starting up",
         "manager": "calling a manager",
@@ -42,7 +44,7 @@ def lines(diagnosis: Diagnosis, pen: Pen) -> list[str]:
         return ["No worker's time was recorded."] if diagnosis.pools else []
     page = [pen.paint(f"Where {pen.seconds(account.worker_seconds)} of worker time went", "bold")]
     page += _bars(_ordered(account.activities), pen)
-    if account.outside_pools_s > 0:
+    if account.outside_pools_s > 0 and diagnosis.pools:
         outside, wall = pen.seconds(account.outside_pools_s), pen.seconds(diagnosis.run.wall_s)
         page += pen.wrap(f"Beside that, for {outside} of the {wall} there was no pool.", INDENT)
     return page

@@ -38,6 +38,8 @@ def _figures(diagnosis: Diagnosis, pen: Pen) -> Iterator[tuple[str, str, str]]:
         yield "serial", f"about {pen.seconds(verdict.serial_estimate_s)}", speed
     if _known(verdict.best_predicted_s) and problems(diagnosis):
         yield "possible", f"about {pen.seconds(verdict.best_predicted_s)}", "with the changes below"
+    if verdict.bottleneck:
+        yield "busiest", "", verdict.bottleneck
 
 
 def _first_change(diagnosis: Diagnosis, pen: Pen) -> list[str]:
@@ -52,9 +54,10 @@ def _first_change(diagnosis: Diagnosis, pen: Pen) -> list[str]:
 
 def _work(diagnosis: Diagnosis) -> str:
     run = diagnosis.run
-    if not run.tasks:
+    started = diagnosis.accounting.worker_seconds > 0
+    if not run.tasks and (diagnosis.pools or not started):
         return "no task was given to a pool or executor"
-    tasks = f"{numbers.count(run.tasks)} {'task' if run.tasks == 1 else 'tasks'}"
+    tasks = f"{numbers.count(run.tasks)} {'task' if run.tasks == 1 else 'tasks'}" if run.tasks else "no pool"
     if run.items != run.tasks:
         tasks += f" of {numbers.count(run.items)} items"
     processes = f"{numbers.count(run.processes)} {'process' if run.processes == 1 else 'processes'}"

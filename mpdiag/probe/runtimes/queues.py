@@ -1,0 +1,245 @@
+"""``multiprocessing.queues``: ``Queue``, ``JoinableQueue`` and ``SimpleQueue``, on either side.
+
+What ``Queue.put`` and ``get`` raise in the ordinary course of a program (``Full``, ``Empty``) passes through no frame
+of ours: the hooks are the parts that a queue makes anew in every process, its buffer and its bound methods.
+"""
+
+from __future__ import annotations
+
+import collections
+import sys
+from time import perf_counter_ns
+
+from mpdiag.probe import piping
+from mpdiag.probe.patch import genuine
+from mpdiag.probe.runtimes import synchronize
+from mpdiag.probe.uses import BLOCKED, BUSY, BYTES, TIMED, Counter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+    from mpdiag.probe.session import Session
+    from mpdiag.probe.uses import Last
+
+OPERATIONS = ("put", "get")
+SIMPLE_DEPTH = 3
+"""From ``_send_bytes`` over ``send_bytes`` and ``put`` to the user's frame."""
+
+
+def install(module: ModuleType, session: Session) -> None:
+    """Patch ``multiprocessing.queues``."""
+    Queues(module, session)
+
+
+class Queues:
+    """The queues of this process."""
+
+    def __init__(self, module: ModuleType, session: Session) -> None:
+        """Patch ``module``."""
+        self.module: Any = module
+        self.session = session
+        replace = session.patches.replace
+        replace(self.module.Queue, "_reset", self._reset)
+        replace(self.module.SimpleQueue, "__init__", self._simple_init)
+        replace(self.module.SimpleQueue, "__setstate__", self._simple_setstate)
+
+    def _reset(self, original: Callable[..., None]) -> Callable[..., None]:
+        def _reset(queue: Any, *args: Any, **kwargs: Any) -> None:
+            original(queue, *args, **kwargs)
+            try:
+                plain(queue)
+                if self._counts(queue):
+                    self._overlay(queue)
+            except Exception as error:
+                self.session.fail("queue", error)
+
+        return _reset
+
+    def _counts(self, queue: Any) -> bool:
+        """Whether this is the program's, and works as we know it: an executor's own queue counts its tasks itself."""
+        put = type(queue).put
+        standard = put is self.module.Queue.put or put is self.module.JoinableQueue.put
+        library = type(queue).__module__.startswith("concurrent.")
+        return standard and not library and genuine(put, self.module) and self.session.recorder is not None
+
+    def _overlay(self, queue: Any) -> None:
+        session = self.session
+        kind = "JoinableQueue" if isinstance(queue, self.module.JoinableQueue) else "Queue"
+        identity = piping.inode(queue._reader)
+        put, get = (Counter(session, kind, operation, identity) for operation in OPERATIONS)
+        queue._buffer = buffer = Buffer(session, put, self.module._sentinel)
+        queue._send_bytes = _sender(buffer, queue._writer.send_bytes)
+        queue._recv_bytes = _receiver(session, get, queue._reader.recv_bytes)
+        queue._poll = piping.poller(session, queue._reader.poll, get, DEPTH)
+        if queue._maxsize < sys.modules["multiprocessing.synchronize"].SEM_VALUE_MAX:
+            queue._sem.acquire = _acquirer(put, queue._sem.acquire)
+        _overlay_lock(queue._rlock, get)
+
+    def _simple_init(self, original: Callable[..., None]) -> Callable[..., None]:
+        def __init__(queue: Any, *args: Any, **kwargs: Any) -> None:
+            original(queue, *args, **kwargs)
+            try:
+                frame = sys._getframe(1)
+                if frame.f_globals.get("__name__") == "multiprocessing.context" and frame.f_back is not None:
+                    frame = frame.f_back
+                recorder = self.session.recorder
+                if recorder is not None and recorder.sites.is_users(frame):
+                    self._overlay_simple(queue)
+            except Exception as error:
+                self.session.fail("simple queue", error)
+
+        return __init__
+
+    def _simple_setstate(self, original: Callable[..., None]) -> Callable[..., None]:
+        def __setstate__(queue: Any, state: Any) -> None:
+            original(queue, state)
+            try:
+                # Whose it is cannot be told yet: the worker of a pool takes the overlays of its queues off.
+                if self.session.recorder is not None:
+                    self._overlay_simple(queue)
+            except Exception as error:
+                self.session.fail("simple queue", error)
+
+        return __setstate__
+
+    def _overlay_simple(self, queue: Any) -> None:
+        if type(queue) is not self.module.SimpleQueue:
+            return
+        plain(queue)
+        for connection in (queue._reader, queue._writer):
+            piping.overlay(self.session, connection, "SimpleQueue", OPERATIONS, SIMPLE_DEPTH)
+        identity = piping.inode(queue._reader)
+        for operation, lock in (("put", queue._wlock), ("get", queue._rlock)):
+            if lock is not None:
+                _overlay_lock(lock, Counter(self.session, "SimpleQueue", operation, identity))
+
+
+def plain(queue: Any) -> None:
+    """Take off what was put on the parts of a queue when it could not be told yet whose they are."""
+    for name in ("_rlock", "_wlock", "_sem"):
+        lock = getattr(queue, name, None)
+        if lock is not None:
+            synchronize.plain(lock)
+    for name in ("_reader", "_writer"):
+        connection = getattr(queue, name, None)
+        if connection is not None:
+            piping.plain(connection)
+
+
+DEPTH = 2
+"""From the hook over ``put`` or ``get`` to the user's frame."""
+
+
+class Buffer(collections.deque):  # type: ignore[type-arg]
+    """A queue's buffer: counts what ``put`` appends, and tells the feeder's send whose line that was."""
+
+    __slots__ = ("began", "counter", "last", "lines", "sentinel", "session")
+
+    def __init__(self, session: Session, counter: Counter, sentinel: object) -> None:
+        """Count for ``counter``; the feeder ends at ``sentinel``."""
+        collections.deque.__init__(self)
+        self.session = session
+        self.counter = counter
+        self.sentinel = sentinel
+        self.lines: collections.deque[Last] = collections.deque()
+        self.last: Last = counter.last
+        self.began = 0
+        """When the feeder took the item under way; 0 where it is not timed."""
+
+    def append(self, item: Any, push: Any = collections.deque.append, getframe: Any = sys._getframe) -> None:
+        """Count and take an item, in ``put``."""
+        if item is not self.sentinel:
+            counter = self.counter
+            last, frame = counter.last, getframe(DEPTH)
+            if frame.f_code is not last[0] or frame.f_lasti != last[1] or self.session.epoch != last[2]:
+                last = counter.find(frame)
+            last[3][last[4]] += 1
+            self.lines.append(last)  # before the feeder may see the item
+        push(self, item)
+
+    def popleft(self, pop: Any = collections.deque.popleft, clock: Any = perf_counter_ns) -> Any:
+        """Give the feeder the next item; IndexError when there is none."""
+        item = pop(self)
+        if item is not self.sentinel:
+            self.last = last = self.lines.popleft()
+            self.began = 0 if last[3][last[4]] & self.counter.mask else clock()
+        return item
+
+    def clear(self) -> None:
+        """Forget what was put: the queue does so before its feeder starts."""
+        self.lines.clear()
+        collections.deque.clear(self)
+
+
+def _sender(buffer: Buffer, send: Callable[[Any], None]) -> Callable[[Any], None]:
+    counter, clock = buffer.counter, perf_counter_ns
+
+    def send_bytes(data: Any) -> None:
+        began, last = buffer.began, buffer.last
+        # Counted before it goes: whoever has it may end this process in the same moment.
+        words, first = last[3], last[4]
+        size = len(data)
+        words[first + BYTES] += size
+        if not began:
+            send(data)
+            return
+        dumped = clock()
+        send(data)
+        now = clock()
+        words[first + BUSY] += dumped - began
+        words[first + TIMED] += 1
+        buffer.began = 0
+        counter.sample(last, now, size, now - dumped, dumped - began)
+
+    return send_bytes
+
+
+def _receiver(session: Session, counter: Counter, receive: Callable[[], bytes]) -> Callable[[], bytes]:
+    clock, getframe = perf_counter_ns, sys._getframe
+
+    def recv_bytes() -> bytes:
+        began = clock()
+        data = receive()
+        now = clock()
+        last, frame = counter.last, getframe(DEPTH)
+        if frame.f_code is not last[0] or frame.f_lasti != last[1] or session.epoch != last[2]:
+            last = counter.find(frame)
+        words, first = last[3], last[4]
+        size = len(data)
+        words[first] += 1
+        words[first + BYTES] += size
+        words[first + BLOCKED] += now - began
+        if not words[first] & counter.mask:
+            counter.sample(last, now, size, now - began, 0)
+        return data
+
+    return recv_bytes
+
+
+def _overlay_lock(lock: Any, counter: Counter) -> None:
+    """Count waiting for a queue's own lock as waiting in ``put`` or ``get``."""
+    nobody: Any = None
+    gate: Any = synchronize.Gate(lock._semlock, nobody)
+    gate.acquire = gate.__enter__ = gate.through = _acquirer(counter, lock._semlock.acquire)
+    lock._semlock, lock.acquire = gate, gate.acquire
+
+
+def _acquirer(counter: Counter, acquire: Callable[..., bool]) -> Callable[..., bool]:
+    """``acquire`` of a queue's own lock or semaphore."""
+    clock, getframe = perf_counter_ns, sys._getframe
+
+    def acquire_(block: bool = True, timeout: Any = None) -> bool:  # noqa: FBT001, FBT002 - the lock's own
+        if acquire(False):  # noqa: FBT003 - a keyword would cost more
+            return True
+        if not block:
+            return False
+        began = clock()
+        taken = acquire(block, timeout)
+        last = counter.find(getframe(1))
+        last[3][last[4] + BLOCKED] += clock() - began
+        return taken
+
+    return acquire_
