@@ -249,6 +249,7 @@ def test_channels_of_one_line_are_told_apart_by_kind_and_objects_are_not():
         ("Queue", "put", PUT_HERE, 2000),
         ("SimpleQueue", "put", PUT_HERE, 1000),
     ]
+    assert {row.processes for row in channels} == {1}, "two objects of one process are no two processes"
     assert diagnose(simulate(TINY), ()).channels == ()
 
 

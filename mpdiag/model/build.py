@@ -14,7 +14,7 @@ from mpdiag.model.pools import read_pools, with_callable_bytes
 from mpdiag.model.processes import build_processes, ends
 from mpdiag.model.run import NEVER, SAMPLE_DTYPE, Meta, Run
 from mpdiag.model.tasks import join_tasks
-from mpdiag.model.uses import read_blocks, read_imports, read_locks, read_served, read_uses, read_writes
+from mpdiag.model.uses import read_blocks, read_imports, read_locks, read_served, read_uses
 from mpdiag.model.workers import read_workers
 from mpdiag.trace.clocks import NS_PER_S, durations, seconds
 
@@ -51,7 +51,6 @@ def build_run(trace: Trace) -> Run:
         locks=read_locks(trace, family),
         served=read_served(trace, family),
         blocks=read_blocks(trace, family),
-        writes=read_writes(trace, family),
         imports=imports,
         mains=mains,
     )

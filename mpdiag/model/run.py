@@ -216,8 +216,9 @@ class Part:
 class Use:
     """One operation of one line of a process on queues, pipes or proxies of one kind and identity; counts are exact.
 
-    ``blocked_s`` is the time in the operation (of ``put``: waiting for room); ``busy_s`` sums over the ``timed`` ones:
-    the feeder's pickling (``put``), the round trips from the sending before (``recv``), the way to the manager.
+    ``blocked_s`` is the time in the operation (of ``put``: waiting for room; of ``flush``, at the end of a process: for
+    the feeder to have written all); ``busy_s`` sums over the ``timed`` ones: the feeder's pickling (``put``), the round
+    trips from the sending before (``recv``), the way to the manager.
     """
 
     process: int
@@ -340,8 +341,6 @@ class Run:
     locks: tuple[LockUse, ...] = ()
     served: tuple[Served, ...] = ()
     blocks: tuple[Block, ...] = ()
-    writes: Mapping[int, float] = field(default_factory=dict)
-    """Process (index) to the seconds that feeders of its queues wrote, and waited for room in the pipe."""
     imports: tuple[Import, ...] = ()
     """The longest ones of each process."""
     mains: Mapping[int, float] = field(default_factory=dict)

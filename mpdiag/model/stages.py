@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 CHANNELS = frozenset({"Queue", "JoinableQueue", "SimpleQueue", "Connection"})
 """Kinds of ``Use`` that are messages between processes; all others are proxies of managers."""
 SENDING = frozenset({"put", "send"})
+FLUSH = "flush"
+"""Waiting, at the end of a process, for what it put to be written: while its own feeder pickles and writes."""
 WAITS = ("wait_receive", "wait_send", "wait_lock", "manager")
 UNPICKLING = 0.36
 """What unpickling takes of the time of pickling (measured: ForkingPickler.loads 1.95 us, dumps 5.4 us of a task)."""
@@ -62,7 +64,8 @@ def waits(run: Run) -> tuple[Mapping[str, float], ...]:
     """By process: the seconds of each of ``WAITS``, over all its threads."""
     found: list[dict[str, float]] = [dict.fromkeys(WAITS, 0.0) for _ in run.processes]
     for use in run.uses:
-        found[use.process][activity(use)] += use.blocked_s
+        if use.operation != FLUSH:
+            found[use.process][activity(use)] += use.blocked_s
     for lock in run.locks:
         found[lock.process][lock_activity(lock)] += lock.waited_s
     return tuple(found)
@@ -115,9 +118,9 @@ def _stage(run: Run, index: int, process: Process, begin: float, pickling: Mappi
         before = process.ready_cpu_s if isfinite(process.ready_cpu_s) else 0.0
         computing = min(own, max(0.0, process.cpu_s - before - seconds["pickle"] - seconds["unpickle"]))
         queued = min(own - computing, _run_queue_s(run, process.pid))
-        # What is left may be waiting, at the end, for the queues' feeders to get everything written.
-        seconds["wait_send"] += (fed := min(own - computing - queued, run.writes.get(index, 0.0)))
-        own -= fed
+        flushed = sum(use.blocked_s for use in run.uses if use.process == index and use.operation == FLUSH)
+        seconds["wait_send"] += (flushed := min(own - computing - queued, flushed))
+        own -= flushed
     rest = {"compute": computing, "wait_core": queued, "unaccounted": own - computing - queued}
     return Stage(index, begin, end, {**seconds, **rest})
 

@@ -58,31 +58,6 @@ def _counts(row: Any, *fields: str) -> tuple[int, ...]:  # noqa: ANN401 - a reco
     return tuple(min(int(row[name]), COUNT_LIMIT) for name in fields)
 
 
-def read_writes(trace: Trace, family: Family) -> dict[int, float]:
-    """Process to the seconds that its queues' feeders wrote: those of timed messages, times what these stand for."""
-    table, names = trace.table("event"), trace.names
-    times = np.exp2(np.minimum(table["weight"], MOST_DOUBLED).astype(np.float64))
-    spent = np.nan_to_num(durations(table["blocked"])) * times
-    found: dict[int, float] = {}
-    kinds: dict[tuple[int, int, int], bool] = {}
-    columns = (*(table[name].tolist() for name in ("segment", "type", "operation")), spent.tolist())
-    for segment, kind, operation, seconds_ in zip(*columns, strict=True):
-        known = kinds.get((segment, kind, operation))
-        if known is None:
-            put = names.text(segment, operation) == "put"
-            known = kinds[segment, kind, operation] = put and names.text(segment, kind) in QUEUES
-        process = int(family.process[segment])
-        if known and process >= 0:
-            found[process] = found.get(process, 0.0) + seconds_
-    return found
-
-
-QUEUES = frozenset({"Queue", "JoinableQueue"})
-"""Kinds that have a feeder."""
-MOST_DOUBLED = 20
-"""No more than one in so many powers of two is timed: more is damage."""
-
-
 def read_served(trace: Trace, family: Family) -> tuple[Served, ...]:
     """What managers' servers did."""
     table, names = trace.table("served"), trace.names

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mpdiag.reporters.columns import columns, pad
+from tabulate import tabulate
+
+from mpdiag.reporters.columns import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mpdiag.model.run import Site
     from mpdiag.reporters.pen import Pen
 
 SITE = 20
 """Columns for the site at least."""
-INDENT = GAP = "  "
+INDENT = "  "
 
 
 class Layout(NamedTuple):
@@ -42,14 +44,21 @@ def _room(rows: Sequence[dict[str, str]], names: Sequence[str], pen: Pen) -> int
 
 
 def _table(cells: list[list[str]], headers: list[str], left: frozenset[str], pen: Pen) -> list[str]:
-    rows = [headers, *cells]
-    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
-    aligned = (
-        GAP.join(
-            pad(cell, width) if name in left else " " * (width - columns(cell)) + cell
-            for cell, width, name in zip(row, widths, headers, strict=True)
-        )
-        for row in rows
-    )
-    head, *body = ((INDENT + line).rstrip() for line in aligned)
+    # tabulate counts characters, not columns: what has wide ones is given to it as so many of one that stands for it.
+    given = {cell: chr(PRIVATE_USE + number) * columns(cell) for number, cell in enumerate(_wide(cells))}
+    # The headers are a row like the others: tabulate would make every column wider than its header.
+    rows = [headers, *([given.get(cell, cell) for cell in row] for row in cells)]
+    align = ["left" if name in left else "right" for name in headers]
+    table = tabulate(rows, tablefmt="plain", colalign=align, disable_numparse=True)
+    for cell, placeholder in given.items():
+        table = table.replace(placeholder, cell)
+    head, *body = ((INDENT + line).rstrip() for line in table.split("\n"))
     return [pen.paint(head, "dim"), *body]
+
+
+PRIVATE_USE = 0xE000
+"""The first of 6,400 characters that no text has a meaning for."""
+
+
+def _wide(cells: Iterable[Iterable[str]]) -> list[str]:
+    return sorted({cell for row in cells for cell in row if cell and columns(cell) != len(cell)})

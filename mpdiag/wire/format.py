@@ -120,9 +120,9 @@ KINDS = (
      "supervisor: the target ended with this wait status; CPU of the whole tree (ns), peak resident bytes"),
     (22, "use", (("count", "u8"), ("bytes", "u8"), ("blocked", "u8"), ("busy", "u8"), ("timed", "u8"),
                  ("object", "u8"), ("site", "site"), ("operation", "text"), ("type", "text")),
-     "live: all operations (put, get, send, recv, a proxy's method) of one site on one queue, pipe or manager (exact);"
-     " blocked is the time in them (of put: waiting for room) and busy that of the feeder's pickling and writing (of a"
-     " proxy: until the request was out), both in ns, the latter summed over timed operations"),
+     "live: all operations (put, get, flush, send, recv, a proxy's method) of one site on one queue, pipe or manager"
+     " (exact); blocked is the time in them (of put: waiting for room) and busy that of the feeder's pickling (of recv:"
+     " since the sending that it answers; of a proxy: until the request was out), in ns, the latter of timed ones"),
     (23, "lock", (("acquired", "u8"), ("contended", "u8"), ("waited", "u8"), ("held", "u8"), ("timed", "u8"),
                   ("object", "u8"), ("site", "site"), ("operation", "text"), ("type", "text")),
      "live: all acquisitions of one site of one lock or semaphore (exact); those that had to wait and for how long (ns,"

@@ -70,9 +70,8 @@ def runs(draw):
     for sample in samples:
         sample["pid"], sample["runqueue"] = draw(st.integers(1, 3)), draw(st.one_of(SECONDS, st.just(nan)))
     wall = draw(st.sampled_from([0.0, 1e-9, 2.0, 1e6]))
-    writes = draw(st.dictionaries(process, SECONDS, max_size=2))
     meta = replace(run.meta, wall_s=wall)
-    return replace(run, meta=meta, processes=tuple(processes), samples=samples, writes=writes)
+    return replace(run, meta=meta, processes=tuple(processes), samples=samples)
 
 
 @given(runs())
@@ -197,7 +196,8 @@ def test_processor_time_of_a_spawned_start_up_is_no_computing():
 
 def test_what_is_left_may_be_waiting_for_the_feeders_to_write():
     run = run_of(1.1, (the_target(), child(1, 1.05, 0.2)))
-    found, most = (seconds_of(replace(run, writes={1: spent})) for spent in (0.3, 1e9))
+    flush = Use(1, "Queue", "flush", 7, HERE, 1, 0, 0.3, 0.0, 0)
+    found, most = (seconds_of(replace(run, uses=(replace(flush, blocked_s=spent),))) for spent in (0.3, 1e9))
     assert (found["wait_send"], found["unaccounted"]) == (pytest.approx(0.3), pytest.approx(0.499))
     assert (most["wait_send"], most["unaccounted"]) == (pytest.approx(0.799), pytest.approx(0))
 

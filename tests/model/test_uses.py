@@ -119,30 +119,8 @@ def test_no_trace_gives_what_is_no_number_or_a_process_that_is_not_there(files):
     assert all(isfinite(number) and number >= 0 for number in numbers)
     everything: tuple[Any, ...] = (*run.uses, *run.locks, *run.served, *run.blocks)
     assert all(0 <= one.process < len(run.processes) for one in everything)
-    assert all(0 <= process < len(run.processes) for process in run.writes)
+    assert all(0 <= process < len(run.processes) for process in run.mains)
     times = np.array([block.t for block in run.blocks])
     assert np.all(np.diff(times[~np.isnan(times)]) >= 0)
     for stage in stages(run):
         assert sum(stage.seconds.values()) == pytest.approx(stage.end - stage.begin, rel=1e-9, abs=1e-9)
-
-
-def event(weight, **more):
-    fields = {"t": "+2.0", "sequence": 1, "bytes": 5, "object": 7, "blocked": "1000us", "busy": "5us"}
-    fields |= {"operation": "put", "type": "Queue"} | more
-    words = " ".join(f"{name}={value}" for name, value in fields.items())
-    return f"event {words}" + (f" weight={weight}\n" if weight else "\n")
-
-
-def test_feeders_wrote_for_as_long_as_the_timed_messages_stand_for():
-    run = run_of(ENDED + PARENT + STARTED + event(0) + CHILD + event(3) + event(3, type="JoinableQueue"))
-    assert run.writes == {0: pytest.approx(1e-3), 1: pytest.approx(16e-3)}
-
-
-@pytest.mark.parametrize("more", [{"operation": "get"}, {"type": '"AutoProxy[Queue]"'}, {"type": "SimpleQueue"}])
-def test_only_queues_have_feeders(more):
-    assert run_of(ENDED + PARENT + event(0, **more)).writes == {}
-
-
-def test_weight_beyond_reason_is_cut():
-    run = run_of(ENDED + PARENT + event(17) + event(255))
-    assert run.writes == {0: pytest.approx((2**17 + 2**20) * 1e-3)}

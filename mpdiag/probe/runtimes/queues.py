@@ -43,6 +43,7 @@ class Queues:
         self.session = session
         replace = session.patches.replace
         replace(self.module.Queue, "_reset", self._reset)
+        replace(self.module.Queue, "_finalize_join", self._finalize_join)
         replace(self.module.SimpleQueue, "__init__", self._simple_init)
         replace(self.module.SimpleQueue, "__setstate__", self._simple_setstate)
 
@@ -77,6 +78,24 @@ class Queues:
         if queue._maxsize < sys.modules["multiprocessing.synchronize"].SEM_VALUE_MAX:
             queue._sem.acquire = _acquirer(put, queue._sem.acquire)
         _overlay_lock(queue._rlock, get)
+
+    def _finalize_join(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
+        def _finalize_join(reference: Any) -> None:
+            """At the end of its process a queue waits until its feeder has written everything."""
+            began = perf_counter_ns()
+            buffer = next(iter(getattr(reference(), "_args", ()) or ()), None)
+            original(reference)
+            try:
+                if type(buffer) is Buffer:
+                    put = buffer.counter
+                    flush = Counter(self.session, put.kind, "flush", put.object)
+                    words, first = self.session.uses.words(flush, put.last[5])
+                    words[first] += 1
+                    words[first + BLOCKED] += perf_counter_ns() - began
+            except Exception as error:
+                self.session.fail("queue end", error)
+
+        return _finalize_join
 
     def _simple_init(self, original: Callable[..., None]) -> Callable[..., None]:
         def __init__(queue: Any, *args: Any, **kwargs: Any) -> None:
