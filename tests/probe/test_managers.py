@@ -6,13 +6,17 @@ import multiprocessing
 import threading
 import traceback
 import weakref
-from multiprocessing import connection, managers
+from importlib import import_module
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from mpdiag.probe.runtimes import managers as runtime
 
+# Private parts of them are used here.
+connection: Any = import_module("multiprocessing.connection")
+managers: Any = import_module("multiprocessing.managers")
 AUTHKEY = multiprocessing.current_process().authkey
 
 
@@ -31,10 +35,8 @@ class Account:
         raise KeyError(self.balance)
 
 
-class Office(managers.SyncManager):
-    """A manager with a class of its own."""
-
-
+Office: Any = type("Office", (managers.SyncManager,), {})
+"""A manager with a class of its own."""
 Office.register("Account", Account)
 
 
@@ -210,7 +212,7 @@ def test_what_a_method_raises_passes_no_frame_of_ours(serving):
     account = serving.manager.Account()
     with pytest.raises(KeyError) as raised:
         account.refuse()
-    assert "mpdiag" not in "".join(traceback.format_exception(*raised._excinfo))
+    assert "mpdiag" not in "".join(traceback.format_exception(raised.value))
     assert serving.counts("refuse") == {"AutoProxy[Account]": [1]}
     assert serving.served()["Account", "refuse"].calls == 1
 

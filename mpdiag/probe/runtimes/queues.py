@@ -73,6 +73,7 @@ class Queues:
         put, get = (Counter(session, kind, operation, identity) for operation in OPERATIONS)
         queue._buffer = buffer = Buffer(session, put, self.module._sentinel)
         queue._send_bytes = _sender(buffer, queue._writer.send_bytes)
+        queue._on_queue_feeder_error = _onerror(buffer, queue._on_queue_feeder_error)
         queue._recv_bytes = _receiver(session, get, queue._reader.recv_bytes)
         queue._poll = piping.poller(session, queue._reader.poll, get, DEPTH)
         if queue._maxsize < sys.modules["multiprocessing.synchronize"].SEM_VALUE_MAX:
@@ -152,10 +153,14 @@ DEPTH = 2
 """From the hook over ``put`` or ``get`` to the user's frame."""
 
 
+WAITED_NS = 10_000
+"""A message that is there is read in less (measured: 3 to 6 us); what takes longer has waited."""
+
+
 class Buffer(collections.deque):  # type: ignore[type-arg]
     """A queue's buffer: counts what ``put`` appends, and tells the feeder's send whose line that was."""
 
-    __slots__ = ("began", "counter", "last", "lines", "sentinel", "session")
+    __slots__ = ("began", "counter", "lines", "sentinel", "session", "taken")
 
     def __init__(self, session: Session, counter: Counter, sentinel: object) -> None:
         """Count for ``counter``; the feeder ends at ``sentinel``."""
@@ -164,7 +169,9 @@ class Buffer(collections.deque):  # type: ignore[type-arg]
         self.counter = counter
         self.sentinel = sentinel
         self.lines: collections.deque[Last] = collections.deque()
-        self.last: Last = counter.last
+        """Of what the feeder has not sent yet, the oldest first."""
+        self.taken = 0
+        """Items that the feeder has taken."""
         self.began = 0
         """When the feeder took the item under way; 0 where it is not timed."""
 
@@ -182,9 +189,9 @@ class Buffer(collections.deque):  # type: ignore[type-arg]
     def popleft(self, pop: Any = collections.deque.popleft, clock: Any = perf_counter_ns) -> Any:
         """Give the feeder the next item; IndexError when there is none."""
         item = pop(self)
-        if item is not self.sentinel:
-            self.last = last = self.lines.popleft()
-            self.began = 0 if last[3][last[4]] & self.counter.mask else clock()
+        self.taken = taken = self.taken + 1
+        if not taken & self.counter.mask:
+            self.began = clock()
         return item
 
     def clear(self) -> None:
@@ -192,28 +199,44 @@ class Buffer(collections.deque):  # type: ignore[type-arg]
         self.lines.clear()
         collections.deque.clear(self)
 
+    def unsent(self) -> None:
+        """An item could not be pickled."""
+        self.began = 0
+        if self.lines:
+            self.lines.popleft()
+
 
 def _sender(buffer: Buffer, send: Callable[[Any], None]) -> Callable[[Any], None]:
-    counter, clock = buffer.counter, perf_counter_ns
+    counter, clock, take = buffer.counter, perf_counter_ns, buffer.lines.popleft
 
     def send_bytes(data: Any) -> None:
-        began, last = buffer.began, buffer.last
+        last = take()
         # Counted before it goes: whoever has it may end this process in the same moment.
-        words, first = last[3], last[4]
-        size = len(data)
-        words[first + BYTES] += size
+        last[3][last[4] + BYTES] += len(data)
+        began = buffer.began
         if not began:
             send(data)
             return
+        buffer.began = 0
         dumped = clock()
         send(data)
         now = clock()
+        words, first = last[3], last[4]
         words[first + BUSY] += dumped - began
         words[first + TIMED] += 1
-        buffer.began = 0
-        counter.sample(last, now, size, now - dumped, dumped - began)
+        counter.sample(last, now, len(data), now - dumped, dumped - began)
 
     return send_bytes
+
+
+def _onerror(buffer: Buffer, original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    def _on_queue_feeder_error(error: Any, item: Any) -> None:
+        # What failed to be written is here in its pickled form, what failed to be pickled is itself.
+        if type(getattr(item, "obj", None)).__name__ != "_BytesIOBuffer":
+            buffer.unsent()
+        original(error, item)
+
+    return _on_queue_feeder_error
 
 
 def _receiver(session: Session, counter: Counter, receive: Callable[[], bytes]) -> Callable[[], bytes]:
@@ -222,17 +245,17 @@ def _receiver(session: Session, counter: Counter, receive: Callable[[], bytes]) 
     def recv_bytes() -> bytes:
         began = clock()
         data = receive()
-        now = clock()
+        spent = clock() - began
         last, frame = counter.last, getframe(DEPTH)
         if frame.f_code is not last[0] or frame.f_lasti != last[1] or session.epoch != last[2]:
             last = counter.find(frame)
         words, first = last[3], last[4]
-        size = len(data)
         words[first] += 1
-        words[first + BYTES] += size
-        words[first + BLOCKED] += now - began
+        words[first + BYTES] += len(data)
+        if spent > WAITED_NS:
+            words[first + BLOCKED] += spent
         if not words[first] & counter.mask:
-            counter.sample(last, now, size, now - began, 0)
+            counter.sample(last, began + spent, len(data), spent, 0)
         return data
 
     return recv_bytes
