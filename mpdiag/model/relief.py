@@ -68,7 +68,9 @@ def dialogue_s(run: Run, changes: Iterable[Fewer]) -> float:
     total = 0.0
     for change in changes:
         asked = [run.uses[index] for index in change.uses if is_dialogue(run.uses[index])]
-        spent = sum(use.busy_s for use in asked)
+        # Of several pipes asked at once the round trips overlap: no longer than the waiting for answers, about.
+        waited = sum(run.uses[index].blocked_s for index in change.uses)
+        spent = min(sum(use.busy_s for use in asked), SLACK * waited)
         if asked:
             others = partners(run, asked)
             work = sum(stage.seconds["compute"] for stage in stages(run) if stage.process in others)

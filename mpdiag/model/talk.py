@@ -87,6 +87,16 @@ def serving_s(run: Run, spot: Spot) -> float:
     return sum(one.busy_s for one in served) / calls if calls else float("nan")
 
 
+def utilisation(run: Run, spot: Spot) -> float:
+    """The share of its life in which the manager of these objects worked for anybody; NaN where it was not seen."""
+    servers = {one.process for one in run.served if one.object in spot.objects}
+    wall = run.meta.wall_s
+    lives = [run.processes[server] for server in servers]
+    life = sum((end if (end := one.end) == end else wall) - one.ready for one in lives if one.ready == one.ready)
+    busy = sum(one.busy_s for one in run.served if one.process in servers)
+    return busy / life if life > 0 else float("nan")
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """The line that holds a lock the longest: seconds of one acquisition, and of all (estimated from the timed)."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mpdiag.diagnosis import Evidence, Finding, Fix, Rule
 from mpdiag.model.change import Fewer
-from mpdiag.model.talk import calls_of_managers, life_s, pools_of, serving_s, spots
+from mpdiag.model.talk import calls_of_managers, life_s, pools_of, serving_s, spots, utilisation
 from mpdiag.wording import calls, numbers
 from mpdiag.wording.written import object_at
 
@@ -70,6 +70,8 @@ def _finding(run: Run, spot: Spot, life: float) -> Finding:
     ]
     if isfinite(serving):
         evidence.append(Evidence("of it, work of the manager", serving, "s"))
+    if isfinite(busy := utilisation(run, spot)):
+        evidence.append(Evidence("the manager works, of its time", min(1.0, busy), "share"))
     evidence += [
         Evidence("bytes of a call and its answer", spot.bytes / spot.count, "bytes"),
         Evidence("calling, of these processes' time", spot.blocked_s / life, "share"),

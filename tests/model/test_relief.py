@@ -203,8 +203,15 @@ def test_no_saving_is_larger_than_the_run():
     locks = tuple(replace(lock, waited_s=1e6) for lock in run.locks)
     result = replay(replace(run, locks=locks), (Fewer(locks=(0, 1)),))
     assert 0 <= result.low <= result.wall_s <= result.high
-    huge = replace(dialogue(), uses=tuple(replace(use, busy_s=3e8) for use in dialogue().uses))
+    huge = replace(dialogue(), uses=tuple(replace(use, busy_s=3e8, blocked_s=3e8) for use in dialogue().uses))
     assert replay(huge, (Fewer((0, 1, 2)),)).wall_s == 0
+
+
+def test_round_trips_of_several_pipes_that_overlap_are_no_longer_than_the_waiting_for_answers():
+    run = dialogue()
+    alone = saved(run, Fewer((0, 1, 2)))
+    overlapping = replace(run.uses[1], busy_s=5 * run.uses[1].busy_s)
+    assert saved(replace(run, uses=(run.uses[0], overlapping, *run.uses[2:])), Fewer((0, 1, 2))) < 1.3 * alone
 
 
 def test_waiting_of_a_pools_workers_is_taken_off_their_tasks():

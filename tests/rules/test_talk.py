@@ -215,6 +215,7 @@ def test_calls_of_a_manager_in_a_loop():
         "calling processes": 2,
         "a call": pytest.approx(100e-6),
         "of it, work of the manager": pytest.approx(4e-6),
+        "the manager works, of its time": pytest.approx(0.16 / 2.4, rel=0.05),
         "bytes of a call and its answer": 92,
         "calling, of these processes' time": pytest.approx(0.83, abs=0.01),
     }
@@ -227,7 +228,7 @@ def test_one_caller_is_said_to_be_one():
 
 def test_server_that_was_not_seen_is_left_out():
     (finding,) = found(ManagerHotspot, replace(clients(), served=()))
-    assert "of it, work of the manager" not in facts(finding)
+    assert not {"of it, work of the manager", "the manager works, of its time"} & facts(finding).keys()
 
 
 @pytest.mark.parametrize(
