@@ -58,12 +58,6 @@ def _apply(runtime: str, module: ModuleType, session: Session) -> None:
         session.fail("install " + runtime, error)
 
 
-def after(finder: Any) -> list[Any]:
-    """The finders behind one of ours: those before it have been asked, and may ask it."""
-    finders: list[Any] = list(sys.meta_path)
-    return finders[finders.index(finder) + 1 :] if finder in finders else []
-
-
 class Finder:
     """Finds nothing itself; sees to it that awaited modules are patched as soon as they have run."""
 
@@ -76,7 +70,9 @@ class Finder:
         """Give the real spec of an awaited module, prepared; None for all others."""
         if fullname not in self._awaited:
             return None
-        for finder in after(self):
+        finders: list[Any] = list(sys.meta_path)
+        # Those before it have been asked, and may ask it.
+        for finder in finders[finders.index(self) + 1 :] if self in finders else []:
             find = getattr(finder, "find_spec", None)
             spec: ModuleSpec | None = None if find is None else find(fullname, path, target)
             if spec is not None:

@@ -10,8 +10,6 @@ import _thread
 import sys
 from time import perf_counter_ns
 
-from mpdiag.probe.awaiting import after
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -39,7 +37,9 @@ class Stopwatch:
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         """Give the real spec, made to tell when its module is initialised."""
-        for finder in after(self):
+        finders: list[Any] = list(sys.meta_path)
+        # Those before it have been asked, and may ask it.
+        for finder in finders[finders.index(self) + 1 :] if self in finders else []:
             find = getattr(finder, "find_spec", None)
             spec = None if find is None else find(fullname, path, target)
             if spec is not None:

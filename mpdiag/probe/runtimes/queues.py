@@ -82,9 +82,12 @@ class Queues:
 
     def _finalize_join(self, original: Callable[[Any], None]) -> Callable[[Any], None]:
         def _finalize_join(reference: Any) -> None:
-            """At the end of its process a queue waits until its feeder has written everything."""
-            began = perf_counter_ns()
-            buffer = next(iter(getattr(reference(), "_args", ()) or ()), None)
+            # At the end of its process a queue waits until its feeder has written everything.
+            began, buffer = perf_counter_ns(), None
+            try:
+                buffer = next(iter(getattr(reference(), "_args", ()) or ()), None)
+            except Exception as error:
+                self.session.fail("queue end", error)
             original(reference)
             try:
                 if type(buffer) is Buffer:
