@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from posixpath import basename
 from typing import TYPE_CHECKING, NamedTuple
 
 from tabulate import tabulate
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from mpdiag.model.run import Site
     from mpdiag.reporters.pen import Pen
 
-SITE = 20
-"""Columns for the site at least."""
+LEAST, MOST = 20, 28
+"""Columns for the site at least, and so many where its file's name and line take them."""
 INDENT = "  "
 
 
@@ -31,7 +32,9 @@ def fitted(rows: Sequence[dict[str, str]], sites: Sequence[Site], layout: Layout
     """Give the lines of a table, header first."""
     names = list(rows[0])
     going = list(layout.dispensable)
-    while (room := _room(rows, names, pen)) < SITE and going:
+    longest = max(columns(pen.text(f"{basename(site.file)}:{site.line}", MOST)) for site in sites)
+    wanted = max(LEAST, longest)
+    while (room := _room(rows, names, pen)) < wanted and going:
         names.remove(going.pop(0))
     cells = [[*(row[name] for name in names), pen.site(site, room)] for row, site in zip(rows, sites, strict=True)]
     return _table(cells, [*names, layout.last], layout.left | {layout.last}, pen)

@@ -67,7 +67,8 @@ class ShmLeak(Rule):
 def _finding(run: Run, site: Site, leaked: Sequence[Block]) -> Finding:
     size = sum(block.size for block in leaked)
     names = {block.name for block in leaked}
-    closed = {(block.process, block.name) for block in run.blocks if block.action == "close"}
+    # What the interpreter closes when an object goes, no line of the program has closed.
+    closed = {(block.process, block.name) for block in run.blocks if block.action == "close" and block.site.line}
     opened = [block for block in run.blocks if block.name in names and block.action in {"create", "attach"}]
     still = sum((block.process, block.name) not in closed for block in opened)
     many = len(leaked) > 1

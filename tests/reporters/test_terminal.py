@@ -157,7 +157,7 @@ def test_finding_without_prediction_site_evidence_or_snippet():
     bare = replace(CHATTY.findings[0], site=None, savings=None, evidence=(), fix=Fix("batch", (), ""))
     report = page(replace(CHATTY, findings=(bare,)))
     assert "1. HIGH chatty-tasks (confidence high)\n" in report
-    assert "could not be predicted" in report
+    assert "No saving of time is predicted" in report
     assert "First change" not in report
 
 

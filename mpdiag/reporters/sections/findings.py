@@ -93,7 +93,7 @@ def _code(snippet: str, indent: str, pen: Pen) -> Iterator[str]:
 def _prediction(finding: Finding, indent: str, diagnosis: Diagnosis, pen: Pen) -> list[str]:
     savings = finding.savings
     if not savings:
-        return pen.wrap("What this saves could not be predicted.", indent)
+        return pen.wrap("No saving of time is predicted.", indent)
     text = (
         f"Saves {pen.span(savings.low, savings.high)} of {pen.seconds(diagnosis.run.wall_s)},"
         f" best estimate {pen.seconds(savings.seconds)} ({numbers.share(savings.share)}; {savings.basis})"

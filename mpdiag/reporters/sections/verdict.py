@@ -36,7 +36,7 @@ def _figures(diagnosis: Diagnosis, pen: Pen) -> Iterator[tuple[str, str, str]]:
         factor = verdict.speedup_vs_serial
         speed = f"in one process: the speed-up is {numbers.ratio(factor)}" if _known(factor) else "in one process"
         yield "serial", f"about {pen.seconds(verdict.serial_estimate_s)}", speed
-    if _known(verdict.best_predicted_s) and problems(diagnosis):
+    if _known(verdict.best_predicted_s) and any(finding.savings for finding in problems(diagnosis)):
         yield "possible", f"about {pen.seconds(verdict.best_predicted_s)}", "with the changes below"
     if verdict.bottleneck:
         yield "busiest", "", verdict.bottleneck
