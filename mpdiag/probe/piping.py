@@ -77,9 +77,13 @@ class End:
             began = clock()
             send(held(), data)
             now = clock()
-            last, frame = counter.last, getframe(depth)
-            if frame.f_code is not last[0] or frame.f_lasti != last[1] or session.epoch != last[2]:
-                last = counter.find(frame)
+            last = counter.last
+            try:
+                frame = getframe(depth)
+                if frame.f_code is not last[0] or frame.f_lasti != last[1] or session.epoch != last[2]:
+                    last = counter.find(frame)
+            except ValueError:  # called by C itself, no line of the program's
+                last = counter.find(None)
             words, first = last[3], last[4]
             size = len(data)
             words[first] += 1
@@ -100,9 +104,13 @@ class End:
             began = clock()
             data = receive(held(), *args)
             now = clock()
-            last, frame = counter.last, getframe(depth)
-            if frame.f_code is not last[0] or frame.f_lasti != last[1] or session.epoch != last[2]:
-                last = counter.find(frame)
+            last = counter.last
+            try:
+                frame = getframe(depth)
+                if frame.f_code is not last[0] or frame.f_lasti != last[1] or session.epoch != last[2]:
+                    last = counter.find(frame)
+            except ValueError:  # called by C itself, no line of the program's
+                last = counter.find(None)
             words, first = last[3], last[4]
             size = data.tell() if data is not None else 0
             words[first] += 1
@@ -128,9 +136,13 @@ def poller(session: Session, poll: Callable[..., bool], counter: Counter, depth:
             return poll(timeout)
         began = clock()
         found = poll(timeout)
-        last, frame = counter.last, getframe(depth)
-        if frame.f_code is not last[0] or frame.f_lasti != last[1] or session.epoch != last[2]:
-            last = counter.find(frame)
+        last = counter.last
+        try:
+            frame = getframe(depth)
+            if frame.f_code is not last[0] or frame.f_lasti != last[1] or session.epoch != last[2]:
+                last = counter.find(frame)
+        except ValueError:  # called by C itself, no line of the program's
+            last = counter.find(None)
         last[3][last[4] + BLOCKED] += clock() - began
         return found
 

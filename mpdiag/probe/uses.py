@@ -4,9 +4,12 @@ A ``Counter`` is one operation on one object in one process. Hooks compare the c
 one themselves (a call would cost as much as the counting) and ask ``Counter.find`` only where another line calls:
 
     last = counter.last
-    frame = getframe(2)
-    if frame.f_code is not last[0] or frame.f_lasti != last[1] or session.epoch != last[2]:
-        last = counter.find(frame)
+    try:
+        frame = getframe(2)
+        if frame.f_code is not last[0] or frame.f_lasti != last[1] or session.epoch != last[2]:
+            last = counter.find(frame)
+    except ValueError:  # the program's function was called by C itself, by atexit say
+        last = counter.find(None)
     words, first = last[3], last[4]
     words[first] += 1
     if not words[first] & counter.mask:

@@ -87,3 +87,16 @@ def test_answers_are_told_from_other_messages(uses):
 
 def test_no_hook_failed(recorded):
     assert recorded.faults == []
+
+
+def test_what_c_calls_itself_has_no_line_and_is_done_all_the_same(interpreter, tmp_path):
+    recorded = Runner(interpreter, tmp_path).both(str(PROGRAMS / "frameless.py"))
+    uses = [use for use in build_run(recorded.trace).uses if not use.site.line and use.count]
+    found = {(use.kind, use.operation): use.count for use in uses}
+    assert found == {
+        ("Queue", "put"): 1,
+        ("SimpleQueue", "put"): 1,
+        ("Connection", "send"): 2,
+        ("Connection", "recv"): 1,
+    }
+    assert recorded.faults == []

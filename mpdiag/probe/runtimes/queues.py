@@ -182,9 +182,13 @@ class Buffer(collections.deque):  # type: ignore[type-arg]
         """Count and take an item, in ``put``."""
         if item is not self.sentinel:
             counter = self.counter
-            last, frame = counter.last, getframe(DEPTH)
-            if frame.f_code is not last[0] or frame.f_lasti != last[1] or self.session.epoch != last[2]:
-                last = counter.find(frame)
+            last = counter.last
+            try:
+                frame = getframe(DEPTH)
+                if frame.f_code is not last[0] or frame.f_lasti != last[1] or self.session.epoch != last[2]:
+                    last = counter.find(frame)
+            except ValueError:  # called by C itself, no line of the program's
+                last = counter.find(None)
             last[3][last[4]] += 1
             self.lines.append(last)  # before the feeder may see the item
         push(self, item)
@@ -213,7 +217,10 @@ def _sender(buffer: Buffer, send: Callable[[Any], None]) -> Callable[[Any], None
     counter, clock, take = buffer.counter, perf_counter_ns, buffer.lines.popleft
 
     def send_bytes(data: Any) -> None:
-        last = take()
+        try:
+            last = take()
+        except IndexError:  # what is not ours put it into the buffer
+            last = counter.find(None)
         # Counted before it goes: whoever has it may end this process in the same moment.
         last[3][last[4] + BYTES] += len(data)
         began = buffer.began
@@ -235,7 +242,7 @@ def _sender(buffer: Buffer, send: Callable[[Any], None]) -> Callable[[Any], None
 def _onerror(buffer: Buffer, original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
     def _on_queue_feeder_error(error: Any, item: Any) -> None:
         # What failed to be written is here in its pickled form, what failed to be pickled is itself.
-        if type(getattr(item, "obj", None)).__name__ != "_BytesIOBuffer":
+        if type(item) is not memoryview or type(item.obj).__name__ != "_BytesIOBuffer":
             buffer.unsent()
         original(error, item)
 
@@ -249,9 +256,13 @@ def _receiver(session: Session, counter: Counter, receive: Callable[[], bytes]) 
         began = clock()
         data = receive()
         spent = clock() - began
-        last, frame = counter.last, getframe(DEPTH)
-        if frame.f_code is not last[0] or frame.f_lasti != last[1] or session.epoch != last[2]:
-            last = counter.find(frame)
+        last = counter.last
+        try:
+            frame = getframe(DEPTH)
+            if frame.f_code is not last[0] or frame.f_lasti != last[1] or session.epoch != last[2]:
+                last = counter.find(frame)
+        except ValueError:  # called by C itself, no line of the program's
+            last = counter.find(None)
         words, first = last[3], last[4]
         words[first] += 1
         words[first + BYTES] += len(data)
@@ -283,7 +294,7 @@ def _acquirer(counter: Counter, acquire: Callable[..., bool]) -> Callable[..., b
             return False
         began = clock()
         taken = acquire(block, timeout)
-        last = counter.find(getframe(1))
+        last = counter.find(getframe())  # ours, and then its callers
         last[3][last[4] + BLOCKED] += clock() - began
         return taken
 

@@ -57,5 +57,4 @@ def install(module: ModuleType, session: Session) -> None:
         return get_preparation_data
 
     session.patches.replace(module, "get_preparation_data", make)
-    known: Any = module
-    known.old_main_modules = Mains(session, known.old_main_modules)
+    session.patches.replace(module, "old_main_modules", lambda modules: Mains(session, modules))
